@@ -1,0 +1,69 @@
+# make run    set everything up and protect this host          make test   set everything up and pass every test
+# make demo   play the attack without and with Pratique        make bench  print the ratios of docs/performance.md
+# make check  format, lint, types, layers, shell, C            make lock   renew the hashed lock files
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+unexport PYTHONDONTWRITEBYTECODE
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+PYTEST := $(VENV)/bin/pytest
+
+.PHONY: help system venv bpf setup run demo test check format bench lock clean
+
+help:
+	@sed -n '1,3p' Makefile
+
+system:
+	@packaging/install-system-packages
+
+$(VENV)/.installed: requirements/dev.lock pyproject.toml
+	@echo "== Python packages into $(VENV) (requirements/dev.lock, hashes checked)"
+	@test -x $(PYTHON) || python3 -m venv $(VENV)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(PYTHON) -m compileall -q $(VENV)/lib src || true
+	@touch $@
+
+venv: $(VENV)/.installed
+
+bpf:
+	@$(MAKE) --no-print-directory -C bpf PYTHON=$(CURDIR)/$(PYTHON)
+
+setup: system
+	@$(MAKE) --no-print-directory venv
+	@$(MAKE) --no-print-directory bpf
+
+run: setup
+	@$(VENV)/bin/pratique up --start-engine
+
+demo: setup
+	@$(PYTHON) -m testbed.demo
+
+test: setup check
+	@$(PYTEST)
+
+check: venv
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	shellcheck packaging/install-system-packages .ci/run
+	clang-format --dry-run --Werror bpf/*.bpf.c bpf/include/pratique/*.h
+
+format: venv
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+	clang-format -i bpf/*.bpf.c bpf/include/pratique/*.h
+
+bench: setup
+	@$(PYTHON) -m benchmarks
+
+lock: venv
+	@$(PYTHON) -m pip install --quiet uv
+	@$(VENV)/bin/uv pip compile -q --generate-hashes --no-header --no-annotate pyproject.toml -o requirements/run.lock
+	@$(VENV)/bin/uv pip compile -q --generate-hashes --no-header --no-annotate pyproject.toml --group dev -o requirements/dev.lock
+
+clean:
+	rm -rf $(VENV) bpf/build src/pratique/sensor/objects/*.blob .mypy_cache .ruff_cache .pytest_cache

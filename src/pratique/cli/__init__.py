@@ -1,0 +1,96 @@
+"""The command line: one file a command; arguments in, exit code out.
+
+In: arguments. Out: results on stdout, talk on stderr, an exit code. Never: decides anything itself.
+Commands are imported only when they run, so that ``pratique --help`` stays fast; the table below is checked by a test.
+"""
+
+import sys
+from typing import Any, Final
+
+import click
+
+from pratique import __version__
+from pratique.errors import PratiqueError
+
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "up": ("pratique.cli.up", "Protect this host: scan, guard, watch, and show what happens."),
+    "agent": ("pratique.cli.agent", "The same as a service: no live account, the guard stays installed."),
+    "doctor": ("pratique.cli.doctor", "Tell what this host can and cannot do, and how to mend it."),
+    "scan": ("pratique.cli.scan", "Scan an image: packages, vulnerabilities, malware, secrets, configuration."),
+    "db": ("pratique.cli.db", "Fetch, import and show the advisory database."),
+    "guard": ("pratique.cli.guard", "Install, remove and show the guard in front of the engine's API."),
+    "policy": ("pratique.cli.policy", "Write, check, show and apply the policy."),
+    "learn": ("pratique.cli.learn", "Turn the traffic that was seen into an allow-list."),
+    "alerts": ("pratique.cli.alerts", "What happened that a person should know."),
+    "flows": ("pratique.cli.flows", "Who talked to whom."),
+    "images": ("pratique.cli.images", "The images on this host and their reports."),
+    "containers": ("pratique.cli.containers", "The containers on this host and the policy each is under."),
+    "decisions": ("pratique.cli.decisions", "What the guard decided; checks the log's hash chain."),
+}
+"""Command → (module with a click command named ``command``, one-line summary)."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module only to run it or to show its own help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the table."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return a command."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        from importlib import import_module  # noqa: PLC0415  # only when a command runs
+
+        command: click.Command = import_module(COMMANDS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands from the table, without importing them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="pratique")
+def cli() -> None:
+    """Pratique: a container is shown to be healthy, or it does not run.
+
+    \b
+    Protect this host now:         pratique up
+    Look at one image:             pratique scan shop/checkout:1
+    See what was stopped:          pratique alerts --since 1h
+
+    Exit codes: 0 clean, 1 error, 2 the gate said no, 3 incomplete.
+    """  # noqa: D301  # \b is click's mark for "do not re-wrap"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command line and return the exit code; usage errors give 1, since 2 means that the gate said no."""
+    try:
+        result: Any = cli.main(args=arguments, prog_name="pratique", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 1
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped", err=True)
+        return 1
+    except BrokenPipeError:
+        return 0
+    except PratiqueError as error:
+        click.echo(f"pratique: {error.what}", err=True)
+        if error.hint:
+            click.echo(f"hint: {error.hint}", err=True)
+        return error.exit_code
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,49 @@
+"""The values that flow between rooms.
+
+In: nothing. Out: frozen structs that compare by content. Never: does I/O, knows who made a value or why.
+Times are seconds since the epoch as float; addresses are the strings of :mod:`ipaddress`; sizes are bytes.
+"""
+
+from pratique.model.alert import Action, Alert, Technique
+from pratique.model.container import Container, Mount
+from pratique.model.decision import Decision, Verdict
+from pratique.model.enforcement import DriftMode, EgressMode, EgressRule, KernelPolicy
+from pratique.model.event import ExecEvent, ExecFlag, LossEvent, PacketSocketEvent, SensorEvent
+from pratique.model.finding import Finding, FindingKind, Severity
+from pratique.model.flow import Direction, Flow, FlowEvent, FlowVerdict, Protocol
+from pratique.model.identity import ImageId, ImageIdentity
+from pratique.model.package import Package
+from pratique.model.report import REPORT_VERSION, Report, Unread
+
+__all__ = [
+    "REPORT_VERSION",
+    "Action",
+    "Alert",
+    "Container",
+    "Decision",
+    "Direction",
+    "DriftMode",
+    "EgressMode",
+    "EgressRule",
+    "ExecEvent",
+    "ExecFlag",
+    "Finding",
+    "FindingKind",
+    "Flow",
+    "FlowEvent",
+    "FlowVerdict",
+    "ImageId",
+    "ImageIdentity",
+    "KernelPolicy",
+    "LossEvent",
+    "Mount",
+    "Package",
+    "PacketSocketEvent",
+    "Protocol",
+    "Report",
+    "SensorEvent",
+    "Severity",
+    "Technique",
+    "Unread",
+    "Verdict",
+]

@@ -1,0 +1,67 @@
+"""What the sensor tells."""
+
+from enum import IntFlag
+
+from msgspec import Struct
+
+from pratique.model.flow import FlowEvent
+
+
+class ExecFlag(IntFlag):
+    """What the kernel knows about the file that was executed or mapped executable."""
+
+    LOWER = 1
+    """The image has a file here."""
+    UPPER = 2
+    """The file was written in the container."""
+    MEMFD = 4
+    """No file at all: anonymous memory, or a file with no name left on tmpfs."""
+    DELETED = 8
+    NOT_OVERLAY = 16
+    """On a volume, a bind mount or a tmpfs."""
+    SCRIPT = 32
+    """A ``#!`` script; ``filename`` is the script and ``interpreter`` what ran."""
+    MODIFIED = 64
+    """The image has the file, but its size or time of change differs from the image's."""
+    LIBRARY = 128
+    """Not executed but mapped executable (``mmap(PROT_EXEC)``)."""
+    KILLED = 256
+    """The kernel killed the process before its first instruction."""
+
+
+class ExecEvent(Struct, frozen=True):
+    """A program was started, or a file mapped executable, in a container."""
+
+    at: float
+    cgroup: int
+    pid: int
+    parent: int
+    uid: int
+    filename: str
+    interpreter: str
+    arguments: tuple[str, ...]
+    command: str
+    parent_command: str
+    flags: ExecFlag
+
+
+class PacketSocketEvent(Struct, frozen=True):
+    """A process asked for a socket below IP (AF_PACKET, AF_XDP) or to the hypervisor (AF_VSOCK)."""
+
+    at: float
+    cgroup: int
+    pid: int
+    family: int
+    command: str
+    killed: bool
+
+
+class LossEvent(Struct, frozen=True):
+    """The kernel had events that it could not hand over."""
+
+    at: float
+    source: str
+    count: int
+
+
+SensorEvent = FlowEvent | ExecEvent | PacketSocketEvent | LossEvent

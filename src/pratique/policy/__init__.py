@@ -1,0 +1,41 @@
+"""The policy document: schema, compilation, decisions.
+
+In: YAML text, reports. Out: documents, kernel policies, verdicts. Never: does I/O beyond reading one named file.
+"""
+
+from pratique.policy.compile import UNLISTED_POLICY, compile_policies
+from pratique.policy.decide import judge_report
+from pratique.policy.document import (
+    Access,
+    Admission,
+    Allow,
+    Api,
+    Builds,
+    Document,
+    Gate,
+    ImagePolicy,
+    Permit,
+    Unlisted,
+    parse,
+    read,
+    render,
+)
+
+__all__ = [
+    "UNLISTED_POLICY",
+    "Access",
+    "Admission",
+    "Allow",
+    "Api",
+    "Builds",
+    "Document",
+    "Gate",
+    "ImagePolicy",
+    "Permit",
+    "Unlisted",
+    "compile_policies",
+    "judge_report",
+    "parse",
+    "read",
+    "render",
+]

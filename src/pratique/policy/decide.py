@@ -1,0 +1,32 @@
+"""Whether a report passes. Pure."""
+
+from pratique.model import Finding, FindingKind, Report, Severity
+from pratique.policy.document import Access, Admission, Gate
+
+_KIND_OF_GATE = {
+    Gate.MALWARE: FindingKind.MALWARE,
+    Gate.SECRET: FindingKind.SECRET,
+    Gate.MISCONFIGURATION: FindingKind.MISCONFIGURATION,
+}
+
+
+def judge_report(report: Report, admission: Admission) -> tuple[Finding, ...] | str:
+    """Return why an image may not run: the findings at fault, or why the report is incomplete; ``()``: it may run."""
+    at_fault = tuple(finding for finding in report.findings if any(_fails(finding, gate) for gate in admission.fail_on))
+    if at_fault:
+        return at_fault
+    if report.unread and admission.incomplete is Access.DENY:
+        first = report.unread[0]
+        return f"{len(report.unread)} parts of the image could not be read, first {first.path}: {first.reason}"
+    return ()
+
+
+def _fails(finding: Finding, gate: Gate) -> bool:
+    kind = _KIND_OF_GATE.get(gate)
+    if kind is not None:
+        return finding.kind is kind
+    return (
+        finding.kind is FindingKind.VULNERABILITY
+        and bool(finding.fixed_version)
+        and finding.severity.rank >= Severity(gate.value).rank
+    )

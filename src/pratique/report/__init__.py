@@ -1,0 +1,4 @@
+"""Renders a report document.
+
+In: reports. Out: text. Never: knows how a finding was found.
+"""
