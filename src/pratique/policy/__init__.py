@@ -20,6 +20,7 @@ from pratique.policy.document import (
     read,
     render,
 )
+from pratique.policy.first import first_policy
 
 __all__ = [
     "UNLISTED_POLICY",
@@ -34,6 +35,7 @@ __all__ = [
     "Permit",
     "Unlisted",
     "compile_policies",
+    "first_policy",
     "judge_report",
     "parse",
     "read",

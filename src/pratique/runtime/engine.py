@@ -142,7 +142,13 @@ class Engine:
     async def inspect_volume(self, volume: str) -> dict[str, Any] | None:
         """Return ``GET /volumes/{name}``, or None when there is none."""
         name = _checked(volume, "volume")
-        return await self._inspect(f"volume {name}", lambda: aiodocker.volumes.DockerVolume(self._client, name).show())
+
+        async def show() -> dict[str, Any]:
+            volume = await self._client.volumes.get(name)
+            document: dict[str, Any] = await volume.show()
+            return document
+
+        return await self._inspect(f"volume {name}", show)
 
     async def inspect_exec(self, exec_id: str) -> dict[str, Any] | None:
         """Return ``GET /exec/{id}/json``, or None when there is none."""
