@@ -27,6 +27,8 @@ class ExecFlag(IntFlag):
     """Not executed but mapped executable (``mmap(PROT_EXEC)``)."""
     KILLED = 256
     """The kernel killed the process before its first instruction."""
+    READ_ONLY = 512
+    """Together with ``NOT_OVERLAY``: mounted read-only, so whoever started the container put it there."""
 
 
 class ExecEvent(Struct, frozen=True):
