@@ -4,7 +4,7 @@ In: YAML text, reports. Out: documents, kernel policies, verdicts. Never: does I
 """
 
 from pratique.policy.compile import UNLISTED_POLICY, compile_policies
-from pratique.policy.decide import judge_report
+from pratique.policy.decide import explain_fault, judge_report
 from pratique.policy.document import (
     Access,
     Admission,
@@ -35,6 +35,7 @@ __all__ = [
     "Permit",
     "Unlisted",
     "compile_policies",
+    "explain_fault",
     "first_policy",
     "judge_report",
     "parse",

@@ -21,6 +21,16 @@ def judge_report(report: Report, admission: Admission) -> tuple[Finding, ...] | 
     return ()
 
 
+def explain_fault(fault: tuple[Finding, ...] | str) -> str:
+    """Return what :func:`judge_report` found as one line for people; ``""`` when the image may run."""
+    if isinstance(fault, str) or not fault:
+        return fault or ""
+    first = fault[0]
+    where = f" in {first.path or first.package}" if first.path or first.package else ""
+    others = f" and {len(fault) - 1} more" if len(fault) > 1 else ""
+    return f"{first.kind}: {first.title} ({first.rule}){where}{others}"
+
+
 def _fails(finding: Finding, gate: Gate) -> bool:
     kind = _KIND_OF_GATE.get(gate)
     if kind is not None:
