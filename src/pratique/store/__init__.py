@@ -1,4 +1,30 @@
-"""What must last, in SQLite.
+"""What must last: images, reports, containers, flows, alerts, decisions, policies.
 
-In: model values. Out: the same, later. Never: judges.
+In: values of the model. Out: the same values, with the number and times that the store gave them. Never: judges.
+A call that returned has been written to the disk (``synchronous=FULL``): a killed process or a power cut loses
+nothing that was acknowledged. Times are seconds since the epoch, UTC.
 """
+
+from pratique.store.records import (
+    AlertRecord,
+    ChainCheck,
+    ContainerRecord,
+    DecisionRecord,
+    FlowRecord,
+    ImageRecord,
+    PolicyRecord,
+    ReportSummary,
+)
+from pratique.store.store import Store
+
+__all__ = [
+    "AlertRecord",
+    "ChainCheck",
+    "ContainerRecord",
+    "DecisionRecord",
+    "FlowRecord",
+    "ImageRecord",
+    "PolicyRecord",
+    "ReportSummary",
+    "Store",
+]

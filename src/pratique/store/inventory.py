@@ -1,0 +1,142 @@
+"""Images, reports and containers on one connection."""
+
+from collections import Counter
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from pratique.model import Container, FindingKind, ImageIdentity, Report, Severity
+from pratique.store.encoding import compress, decompress, pack, text, unpack
+from pratique.store.records import ContainerRecord, ImageRecord, ReportSummary
+from pratique.store.schema import CONTAINERS, IMAGES, REPORTS
+
+_SHORT_ID = 12
+_SUMMARY = tuple(REPORTS.c[name] for name in ReportSummary.__struct_fields__)
+
+
+def put_image(connection: Connection, image: ImageIdentity, at: float) -> None:
+    """Insert an image or renew it."""
+    fresh = insert(IMAGES).values(id=text(image.id), identity=pack(image), first_seen=at, last_seen=at)
+    connection.execute(
+        fresh.on_conflict_do_update(
+            index_elements=["id"],
+            set_={"identity": fresh.excluded.identity, "last_seen": func.max(IMAGES.c.last_seen, at)},
+        )
+    )
+
+
+def images(connection: Connection) -> list[ImageRecord]:
+    """Return every image with the counts of its report."""
+    query = (
+        select(IMAGES.c.identity, IMAGES.c.first_seen, IMAGES.c.last_seen, *_SUMMARY)
+        .join_from(IMAGES, REPORTS, IMAGES.c.id == REPORTS.c.image, isouter=True)
+        .order_by(IMAGES.c.last_seen.desc(), IMAGES.c.id)
+    )
+    return [_image(row) for row in connection.execute(query)]
+
+
+def image_ids(connection: Connection, name: str) -> tuple[str, ...]:
+    """Return the ids that a name stands for; see :meth:`pratique.store.Store.image_ids`."""
+    digits = name.removeprefix("sha256:")
+    rows = connection.execute(select(IMAGES.c.id, IMAGES.c.identity)).all()
+    by_id = tuple(row.id for row in rows if len(digits) >= _SHORT_ID and row.id.startswith(f"sha256:{digits}"))
+    if by_id:
+        return by_id
+    names = {name, f"{name}:latest"}
+    return tuple(row.id for row in rows if names & set(unpack(row.identity, ImageIdentity).references))
+
+
+def put_report(connection: Connection, report: Report) -> None:
+    """Insert a report unless a newer one is there."""
+    put_image(connection, report.image, report.scanned_at)
+    kinds = Counter(finding.kind for finding in report.findings)
+    severities = Counter(f.severity for f in report.findings if f.kind is FindingKind.VULNERABILITY)
+    fresh = insert(REPORTS).values(
+        image=text(report.image.id),
+        scanned_at=report.scanned_at,
+        packages=len(report.packages),
+        malware=kinds[FindingKind.MALWARE],
+        secrets=kinds[FindingKind.SECRET],
+        misconfigurations=kinds[FindingKind.MISCONFIGURATION],
+        critical=severities[Severity.CRITICAL],
+        high=severities[Severity.HIGH],
+        medium=severities[Severity.MEDIUM],
+        low=severities[Severity.LOW],
+        unread=len(report.unread),
+        document=compress(report),
+    )
+    renewed = {column.name: fresh.excluded[column.name] for column in REPORTS.c if column.name != "image"}
+    connection.execute(
+        fresh.on_conflict_do_update(
+            index_elements=["image"], set_=renewed, where=REPORTS.c.scanned_at <= fresh.excluded.scanned_at
+        )
+    )
+
+
+def report(connection: Connection, image_id: str) -> Report | None:
+    """Return the report of an image."""
+    blob = connection.execute(select(REPORTS.c.document).where(REPORTS.c.image == image_id)).scalar()
+    return None if blob is None else decompress(blob, Report)
+
+
+def put_container(
+    connection: Connection,
+    container: Container,
+    policy_name: str,
+    admitted: bool,
+    at: float,
+) -> None:
+    """Insert a container or renew it."""
+    fresh = insert(CONTAINERS).values(
+        id=text(container.id),
+        image=text(container.image),
+        policy=text(policy_name),
+        admitted=admitted,
+        first_seen=at,
+        last_seen=at,
+        gone_at=None,
+        document=pack(container),
+    )
+    kept = ("id", "first_seen")
+    renewed = {column.name: fresh.excluded[column.name] for column in CONTAINERS.c if column.name not in kept}
+    connection.execute(fresh.on_conflict_do_update(index_elements=["id"], set_=renewed))
+
+
+def container_gone(connection: Connection, container_id: str, at: float) -> None:
+    """Note when a container was removed; the first such note stays."""
+    connection.execute(
+        update(CONTAINERS)
+        .where(CONTAINERS.c.id == container_id, CONTAINERS.c.gone_at.is_(None))
+        .values(gone_at=at, last_seen=at)
+    )
+
+
+def containers(connection: Connection, images: Collection[str] | None, gone: bool) -> list[ContainerRecord]:
+    """Return containers, newest first."""
+    query = select(CONTAINERS).order_by(CONTAINERS.c.first_seen.desc(), CONTAINERS.c.id)
+    if images is not None:
+        query = query.where(CONTAINERS.c.image.in_(images))
+    if not gone:
+        query = query.where(CONTAINERS.c.gone_at.is_(None))
+    return [
+        ContainerRecord(
+            container=unpack(row.document, Container),
+            policy=row.policy,
+            admitted=row.admitted,
+            first_seen=row.first_seen,
+            last_seen=row.last_seen,
+            gone_at=row.gone_at,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def _image(row: Row[Any]) -> ImageRecord:
+    summary = (
+        None
+        if row.scanned_at is None
+        else ReportSummary(*(getattr(row, name) for name in ReportSummary.__struct_fields__))
+    )
+    return ImageRecord(unpack(row.identity, ImageIdentity), row.first_seen, row.last_seen, summary)

@@ -1,0 +1,200 @@
+"""Flows, alerts, decisions and state on one connection: what grows with time."""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+from sqlalchemy import Column, Connection, Row, Select, Table, delete, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from pratique.errors import StoreError
+from pratique.model import Alert, Decision, Flow, FlowVerdict, Severity
+from pratique.store import chain
+from pratique.store.encoding import convert, pack, text, unpack
+from pratique.store.records import AlertRecord, ChainCheck, DecisionRecord, FlowRecord
+from pratique.store.schema import ALERTS, DECISIONS, FLOWS, STATE
+
+REPETITION_S: Final = 60.0
+"""Alerts with one key that begin within this time of the first are one row."""
+_CHAIN_END: Final = "decisions_end"
+_FLOW_KEY: Final = ("container", "image", "direction", "protocol", "address", "port", "verdict")
+
+
+class Window(Struct, frozen=True):
+    """Which rows of a journal are asked for."""
+
+    since: float = 0.0
+    after_id: int = 0
+    images: Collection[str] | None = None
+    limit: int | None = None
+
+
+def add_flows(connection: Connection, flows: Iterable[Flow]) -> None:
+    """Insert flows or add to their counters."""
+    rows = [_flow_row(flow) for flow in flows]
+    if not rows:
+        return
+    fresh = insert(FLOWS)
+    old, new = FLOWS.c, fresh.excluded
+    connection.execute(
+        fresh.on_conflict_do_update(
+            index_elements=_FLOW_KEY,
+            set_={
+                "packets": old.packets + new.packets,
+                "bytes": old.bytes + new.bytes,
+                "first_seen": func.min(old.first_seen, new.first_seen),
+                "last_seen": func.max(old.last_seen, new.last_seen),
+                "command": func.coalesce(func.nullif(new.command, ""), old.command),
+            },
+        ),
+        rows,
+    )
+
+
+def flows(connection: Connection, window: Window, verdicts: Collection[FlowVerdict] | None) -> list[FlowRecord]:
+    """Return flows of a window."""
+    query = select(FLOWS)
+    if verdicts is not None:
+        query = query.where(FLOWS.c.verdict.in_([verdict.value for verdict in verdicts]))
+    return [_flow(row) for row in _rows(connection, query, FLOWS, FLOWS.c.last_seen, window)]
+
+
+def add_alerts(connection: Connection, alerts: Iterable[Alert]) -> None:
+    """Insert alerts, or count them where they repeat."""
+    for alert in alerts:
+        key = text(alert.key)
+        first = None
+        if key:
+            first = connection.execute(
+                select(ALERTS.c.id)
+                .where(ALERTS.c.key == key, ALERTS.c.at <= alert.at, ALERTS.c.at > alert.at - REPETITION_S)
+                .order_by(ALERTS.c.id.desc())
+                .limit(1)
+            ).scalar()
+        if first is None:
+            connection.execute(insert(ALERTS).values(_alert_row(alert, key)))
+        else:
+            connection.execute(
+                update(ALERTS)
+                .where(ALERTS.c.id == first)
+                .values(times=ALERTS.c.times + 1, last_at=func.max(ALERTS.c.last_at, alert.at))
+            )
+
+
+def alerts(connection: Connection, window: Window, at_least: Severity) -> list[AlertRecord]:
+    """Return alerts of a window."""
+    query = select(ALERTS).where(ALERTS.c.rank >= at_least.rank)
+    return [
+        AlertRecord(row.id, unpack(row.document, Alert), row.times, row.last_at)
+        for row in _rows(connection, query, ALERTS, ALERTS.c.last_at, window)
+    ]
+
+
+def prune(connection: Connection, before: float, max_rows: int) -> int:
+    """Delete flows and alerts by age and number; return how many."""
+    deleted = 0
+    for table, time in ((FLOWS, FLOWS.c.last_seen), (ALERTS, ALERTS.c.last_at)):
+        deleted += connection.execute(delete(table).where(time < before)).rowcount
+        surplus = select(table.c.id).order_by(time.desc()).offset(max_rows).limit(-1)
+        deleted += connection.execute(delete(table).where(table.c.id.in_(surplus))).rowcount
+    return deleted
+
+
+def append_decisions(connection: Connection, decisions: Iterable[Decision]) -> None:
+    """Append decisions and move the end of the chain."""
+    rows = []
+    number, digest = _parse_end(connection)
+    for decision in decisions:
+        number += 1
+        fields = _decision_fields(decision)
+        digest = chain.link(digest, number, fields)
+        rows.append({**fields, "id": number, "hash": digest})
+    if rows:
+        connection.execute(insert(DECISIONS), rows)
+        set_state(connection, _CHAIN_END, chain.head(number, digest))
+
+
+def decisions(connection: Connection, window: Window) -> list[DecisionRecord]:
+    """Return decisions of a window."""
+    return [
+        DecisionRecord(row.id, _decision(row), row.hash)
+        for row in _rows(connection, select(DECISIONS), DECISIONS, DECISIONS.c.at, window)
+    ]
+
+
+def verify_decisions(connection: Connection) -> ChainCheck:
+    """Check the chain, one record at a time."""
+    query = select(DECISIONS).order_by(DECISIONS.c.id).execution_options(yield_per=1000)
+    rows = (
+        chain.Link(row.id, row.hash, {name: getattr(row, name) for name in Decision.__struct_fields__})
+        for row in connection.execute(query)
+    )
+    return chain.verify(rows, _chain_end(connection))
+
+
+def set_state(connection: Connection, key: str, value: str) -> None:
+    """Insert or renew a value."""
+    fresh = insert(STATE).values(key=text(key), value=text(value))
+    connection.execute(fresh.on_conflict_do_update(index_elements=["key"], set_={"value": fresh.excluded.value}))
+
+
+def _rows(
+    connection: Connection, query: Select[Any], table: Table, time: Column[float], window: Window
+) -> Sequence[Row[Any]]:
+    """Run a query over a window: in order of id, and the newest ones where there is a limit."""
+    query = query.where(table.c.id > window.after_id, time >= window.since)
+    if window.images is not None:
+        query = query.where(table.c.image.in_(window.images))
+    if window.limit is None:
+        return connection.execute(query.order_by(table.c.id)).all()
+    newest = connection.execute(query.order_by(table.c.id.desc()).limit(window.limit)).all()
+    return newest[::-1]
+
+
+def _flow_row(flow: Flow) -> dict[str, object]:
+    row = {name: getattr(flow, name) for name in Flow.__struct_fields__}
+    row.update({name: text(row[name]) for name in ("container", "image", "address", "command")})
+    row.update({name: row[name].value for name in ("direction", "protocol", "verdict")})
+    return row
+
+
+def _flow(row: Row[Any]) -> FlowRecord:
+    fields = {name: getattr(row, name) for name in Flow.__struct_fields__}
+    return FlowRecord(row.id, convert(fields, Flow))
+
+
+def _alert_row(alert: Alert, key: str) -> dict[str, object]:
+    return {
+        "key": key,
+        "at": alert.at,
+        "last_at": alert.at,
+        "times": 1,
+        "rule": text(alert.rule),
+        "rank": alert.severity.rank,
+        "image": text(alert.image),
+        "container": text(alert.container),
+        "document": pack(alert),
+    }
+
+
+def _decision_fields(decision: Decision) -> dict[str, object]:
+    # Exactly what the columns give back, so that the hash of what is read is the hash of what was written.
+    fields = {name: text(getattr(decision, name)) for name in Decision.__struct_fields__ if name != "at"}
+    return {"at": float(decision.at), **fields}
+
+
+def _decision(row: Row[Any]) -> Decision:
+    return convert({name: getattr(row, name) for name in Decision.__struct_fields__}, Decision)
+
+
+def _chain_end(connection: Connection) -> str:
+    return connection.execute(select(STATE.c.value).where(STATE.c.key == _CHAIN_END)).scalar() or ""
+
+
+def _parse_end(connection: Connection) -> tuple[int, str]:
+    end = _chain_end(connection)
+    try:
+        return chain.parse_head(end)
+    except ValueError as error:
+        msg = f"the end of the chain of decisions was changed to {end[:100]!r}"
+        raise StoreError(msg, hint="'pratique decisions --verify' finds the records at fault") from error

@@ -1,0 +1,132 @@
+"""The tables, as the newest migration leaves them; a test compares the two."""
+
+from typing import Final
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+HEAD: Final = "0001"
+"""The newest revision under ``migrations/versions``."""
+
+METADATA: Final = MetaData()
+
+STATE: Final = Table(
+    "state",
+    METADATA,
+    Column("key", String, primary_key=True),
+    Column("value", String, nullable=False),
+)
+
+IMAGES: Final = Table(
+    "images",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("identity", LargeBinary, nullable=False),
+    Column("first_seen", Float, nullable=False),
+    Column("last_seen", Float, nullable=False),
+)
+
+REPORTS: Final = Table(
+    "reports",
+    METADATA,
+    Column("image", String, primary_key=True),
+    Column("scanned_at", Float, nullable=False),
+    Column("packages", Integer, nullable=False),
+    Column("malware", Integer, nullable=False),
+    Column("secrets", Integer, nullable=False),
+    Column("misconfigurations", Integer, nullable=False),
+    Column("critical", Integer, nullable=False),
+    Column("high", Integer, nullable=False),
+    Column("medium", Integer, nullable=False),
+    Column("low", Integer, nullable=False),
+    Column("unread", Integer, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+)
+
+CONTAINERS: Final = Table(
+    "containers",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("image", String, nullable=False),
+    Column("policy", String, nullable=False),
+    Column("admitted", Boolean, nullable=False),
+    Column("first_seen", Float, nullable=False),
+    Column("last_seen", Float, nullable=False),
+    Column("gone_at", Float, nullable=True),
+    Column("document", LargeBinary, nullable=False),
+)
+
+FLOWS: Final = Table(
+    "flows",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("container", String, nullable=False),
+    Column("image", String, nullable=False),
+    Column("direction", String, nullable=False),
+    Column("protocol", String, nullable=False),
+    Column("address", String, nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("verdict", String, nullable=False),
+    Column("packets", Integer, nullable=False),
+    Column("bytes", Integer, nullable=False),
+    Column("first_seen", Float, nullable=False),
+    Column("last_seen", Float, nullable=False),
+    Column("command", String, nullable=False),
+    UniqueConstraint("container", "image", "direction", "protocol", "address", "port", "verdict", name="uq_flows"),
+    Index("ix_flows_last_seen", "last_seen"),
+    sqlite_autoincrement=True,
+)
+
+ALERTS: Final = Table(
+    "alerts",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("key", String, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("last_at", Float, nullable=False),
+    Column("times", Integer, nullable=False),
+    Column("rule", String, nullable=False),
+    Column("rank", Integer, nullable=False),
+    Column("image", String, nullable=False),
+    Column("container", String, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Index("ix_alerts_key", "key", "at"),
+    Index("ix_alerts_last_at", "last_at"),
+    sqlite_autoincrement=True,
+)
+
+DECISIONS: Final = Table(
+    "decisions",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("at", Float, nullable=False),
+    Column("verdict", String, nullable=False),
+    Column("rule", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("source", String, nullable=False),
+    Column("image", String, nullable=False),
+    Column("container", String, nullable=False),
+    Column("hash", String, nullable=False),
+    Index("ix_decisions_at", "at"),
+)
+
+POLICIES: Final = Table(
+    "policies",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", Float, nullable=False),
+    Column("sha256", String, nullable=False),
+    Column("text", String, nullable=False),
+    sqlite_autoincrement=True,
+)
