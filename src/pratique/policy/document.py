@@ -71,6 +71,8 @@ class Permit(StrEnum):
     """seccomp, AppArmor, SELinux or masked paths switched off."""
     SYSCTLS = "sysctls"
     CGROUP_PARENT = "cgroup-parent"
+    DRIVERS = "drivers"
+    """An OCI runtime, volume driver or log driver that is not one of the engine's own local ones."""
 
 
 class Admission(Struct, frozen=True, forbid_unknown_fields=True):
