@@ -1,4 +1,28 @@
 """Opens an image and merges its layers into one tree.
 
-In: an engine, a docker-archive, an OCI layout. Out: an identity and readable files. Never: interprets files.
+In: a docker-archive, an OCI layout, a spooled export of an engine. Out: a verified identity, the configuration, the
+merged tree and the bytes of its files. Never: interprets files, extracts anything to a path.
+
+A lying image is refused: the id is the digest of the configuration's bytes, and each layer must hash to the diff id
+that the configuration names. An entry that cannot be placed is a located ``Unread``; a layer that is not a valid tar
+is an :class:`~pratique.errors.ImageError`, since an engine would refuse it as well.
 """
+
+from pratique.image.documents import HistoryEntry, ImageConfig, RunConfig
+from pratique.image.image import Image, open_image
+from pratique.image.options import Options
+from pratique.image.tar import Kind
+from pratique.image.tree import Node, Tree, printable
+
+__all__ = [
+    "HistoryEntry",
+    "Image",
+    "ImageConfig",
+    "Kind",
+    "Node",
+    "Options",
+    "RunConfig",
+    "Tree",
+    "open_image",
+    "printable",
+]
