@@ -1,0 +1,57 @@
+"""Rules over what was executed. Pure."""
+
+from pratique.detections.miners import miner_sign
+from pratique.detections.shells import installs_software, is_piped_download, is_reverse_shell
+from pratique.detections.subject import Subject, raise_alert
+from pratique.model import Action, Alert, ExecEvent, ExecFlag
+
+
+def judge_execution(event: ExecEvent, subject: Subject) -> list[Alert]:
+    """Return the alerts of an execution, or of a file that was mapped executable."""
+    action = Action.KILLED if ExecFlag.KILLED in event.flags else Action.ALERTED
+    evidence = {
+        "file": event.filename,
+        "interpreter": event.interpreter,
+        "arguments": " ".join(event.arguments),
+        "command": event.command,
+        "parent": event.parent_command,
+        "pid": str(event.pid),
+        "uid": str(event.uid),
+    }
+    origin = _origin(event.flags)
+    if origin and subject.build and action is not Action.KILLED:
+        origin = ""  # a build step makes new programs: that is what it is for
+    rules = [origin] if origin else []
+    if ExecFlag.LIBRARY not in event.flags:
+        sign = miner_sign(event.filename, event.arguments)
+        if sign:
+            evidence["sign"] = sign
+            rules.append("exec.miner")
+        rules.extend(_command_line(event, subject))
+    return [raise_alert(rule, event.at, subject, action, about=event.filename, evidence=evidence) for rule in rules]
+
+
+def _origin(flags: ExecFlag) -> str:
+    """Return the rule that the file's origin breaks, or ``""`` for a file of the image."""
+    if ExecFlag.MEMFD in flags:
+        return "exec.fileless"
+    foreign = ExecFlag.UPPER in flags or ExecFlag.DELETED in flags
+    volume = ExecFlag.NOT_OVERLAY in flags and ExecFlag.READ_ONLY not in flags
+    if ExecFlag.MODIFIED in flags:
+        return "exec.modified"
+    if foreign or volume or ExecFlag.KILLED in flags:
+        if ExecFlag.LIBRARY in flags:
+            return "exec.library"
+        return "exec.volume" if volume else "exec.drift"
+    return ""
+
+
+def _command_line(event: ExecEvent, subject: Subject) -> list[str]:
+    rules = []
+    if is_reverse_shell(event.filename, event.arguments):
+        rules.append("exec.reverse-shell")
+    if is_piped_download(event.filename, event.arguments):
+        rules.append("exec.piped-download")
+    if not subject.build and installs_software(event.filename, event.arguments):
+        rules.append("exec.package-manager")
+    return rules

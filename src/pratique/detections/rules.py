@@ -1,0 +1,238 @@
+"""Every rule, in one table: what it is called, how bad it is, what the attacker is doing, and why we say so."""
+
+from typing import Final
+
+from msgspec import Struct
+
+from pratique.detections import techniques as t
+from pratique.model import Severity, Technique
+
+
+class Rule(Struct, frozen=True):
+    """One rule. The id is stable: people search for it, and ``docs/detections.md`` lists it."""
+
+    id: str
+    severity: Severity
+    title: str
+    techniques: tuple[Technique, ...]
+    why: str
+
+
+def _rule(rule_id: str, severity: Severity, title: str, why: str, *techniques: Technique) -> Rule:
+    return Rule(rule_id, severity, title, techniques, why)
+
+
+RULES: Final[dict[str, Rule]] = {
+    rule.id: rule
+    for rule in (
+        _rule(
+            "exec.drift",
+            Severity.CRITICAL,
+            "A program that is not in the image was executed",
+            "Everything that an honest container runs is in its image; an intruder brings his own tools.",
+            t.TOOL_TRANSFER,
+        ),
+        _rule(
+            "exec.modified",
+            Severity.CRITICAL,
+            "A program of the image was executed after it had been changed",
+            "A program is replaced to keep access or to hide behind a known name.",
+            t.COMPROMISE_BINARY,
+        ),
+        _rule(
+            "exec.library",
+            Severity.HIGH,
+            "Code that is not in the image was loaded into a process",
+            "A library brought in and preloaded runs inside an honest process.",
+            t.EXECUTION_HIJACK,
+            t.TOOL_TRANSFER,
+        ),
+        _rule(
+            "exec.fileless",
+            Severity.CRITICAL,
+            "A program was executed from memory, without a file",
+            "Nothing but an attempt to leave no trace does this inside a container.",
+            t.REFLECTIVE_LOADING,
+        ),
+        _rule(
+            "exec.volume",
+            Severity.HIGH,
+            "A program on a writable volume or tmpfs was executed",
+            "Volumes and /dev/shm are where tools are put when the image cannot be written.",
+            t.TOOL_TRANSFER,
+        ),
+        _rule(
+            "exec.miner",
+            Severity.CRITICAL,
+            "A cryptocurrency miner was started",
+            "Its name or its arguments are those of a miner.",
+            t.COMPUTE_HIJACKING,
+        ),
+        _rule(
+            "exec.reverse-shell",
+            Severity.CRITICAL,
+            "A shell was connected to the network",
+            "The command line ties a shell's input and output to a remote peer.",
+            t.UNIX_SHELL,
+        ),
+        _rule(
+            "exec.piped-download",
+            Severity.HIGH,
+            "A download was piped into a shell",
+            "The first step of most attacks on the Docker API: fetch a script and run it unseen.",
+            t.TOOL_TRANSFER,
+            t.UNIX_SHELL,
+        ),
+        _rule(
+            "exec.package-manager",
+            Severity.LOW,
+            "Software was installed in a running container",
+            "What a container needs belongs in its image; attackers install compilers and scanners.",
+            t.TOOL_TRANSFER,
+        ),
+        _rule(
+            "net.packet-socket",
+            Severity.CRITICAL,
+            "A socket below IP was asked for",
+            "Packet sockets read the neighbours' traffic and send past every rule for IP.",
+            t.SNIFFING,
+            t.EXFILTRATION_ALTERNATIVE,
+        ),
+        _rule(
+            "net.egress",
+            Severity.HIGH,
+            "Traffic to a peer that is not on the image's allow-list",
+            "A new peer is where an intruder's commands come from and where data go to.",
+            t.EXFILTRATION_C2,
+            t.EXFILTRATION_ALTERNATIVE,
+        ),
+        _rule(
+            "net.scan",
+            Severity.HIGH,
+            "The neighbourhood was scanned",
+            "Many addresses or ports of one network in a short time: the next victim is being looked for.",
+            t.NETWORK_DISCOVERY,
+        ),
+        _rule(
+            "net.miner-protocol",
+            Severity.CRITICAL,
+            "A mining pool's protocol was spoken",
+            "The first bytes are the greeting of Stratum, which nothing but miners speaks.",
+            t.COMPUTE_HIJACKING,
+        ),
+        _rule(
+            "net.miner-pool",
+            Severity.CRITICAL,
+            "The name of a mining pool was asked for",
+            "The name belongs to a mining pool.",
+            t.COMPUTE_HIJACKING,
+        ),
+        _rule(
+            "net.miner-port",
+            Severity.MEDIUM,
+            "Traffic to a port of mining pools that is not on the allow-list",
+            "The port is used by mining pools and by hardly anything else.",
+            t.COMPUTE_HIJACKING,
+        ),
+        _rule(
+            "api.build",
+            Severity.CRITICAL,
+            "An image build on this host was refused",
+            "An image built here was in no registry and was seen by no scanner.",
+            t.BUILD_ON_HOST,
+        ),
+        _rule(
+            "api.build-allowed",
+            Severity.MEDIUM,
+            "An image was built on this host",
+            "The policy lets builds run; what comes out needs a passing report like any other image.",
+            t.BUILD_ON_HOST,
+        ),
+        _rule(
+            "api.settings",
+            Severity.CRITICAL,
+            "A container with forbidden settings was refused",
+            "The setting hands the host to the container.",
+            t.DEPLOY_CONTAINER,
+            t.ESCAPE,
+        ),
+        _rule(
+            "api.unadmitted",
+            Severity.HIGH,
+            "A container of an image without a passing report was refused",
+            "Whatever way an image came here, it runs only when it was shown to be healthy.",
+            t.DEPLOY_CONTAINER,
+        ),
+        _rule(
+            "api.unhealthy-image",
+            Severity.CRITICAL,
+            "A container of an image with a failing report was refused",
+            "What was found in the image keeps it from running.",
+            t.DEPLOY_CONTAINER,
+            t.IMPLANT_IMAGE,
+        ),
+        _rule(
+            "api.image",
+            Severity.MEDIUM,
+            "Bringing an image to this host was refused",
+            "The policy says that images come another way.",
+            t.IMPLANT_IMAGE,
+        ),
+        _rule(
+            "api.exec",
+            Severity.HIGH,
+            "A command in a container was refused",
+            "Exec over the API is how an intruder enters a container that is running already.",
+            t.ADMINISTRATION_COMMAND,
+        ),
+        _rule(
+            "api.copy",
+            Severity.HIGH,
+            "Copying files into a container was refused",
+            "It is how tools are brought into a container that is running already.",
+            t.TOOL_TRANSFER,
+        ),
+        _rule(
+            "api.orchestration",
+            Severity.HIGH,
+            "A swarm or plugin request was refused",
+            "Swarm services and engine plugins run code without asking for a container.",
+            t.DEPLOY_CONTAINER,
+            t.ESCAPE,
+        ),
+        _rule(
+            "api.request",
+            Severity.MEDIUM,
+            "A request that cannot be judged was refused",
+            "Requests of odd form are how guards are walked around.",
+            t.EXPLOIT_PUBLIC,
+        ),
+        _rule(
+            "guard.undecided",
+            Severity.MEDIUM,
+            "The guard could not decide and refused",
+            "It failed, ran out of time or was busy; an attacker may be the cause.",
+        ),
+        _rule(
+            "container.intruder",
+            Severity.CRITICAL,
+            "A container runs that the guard never admitted",
+            "It was started past the API, or while the guard was away.",
+            t.DEPLOY_CONTAINER,
+        ),
+        _rule(
+            "image.malware",
+            Severity.CRITICAL,
+            "An image on this host holds malware",
+            "The scan recognised it; whoever starts the image runs it.",
+            t.IMPLANT_IMAGE,
+        ),
+        _rule(
+            "host.api-exposed",
+            Severity.CRITICAL,
+            "The engine's API can be reached without a certificate",
+            "Whoever reaches it is root on this host.",
+            t.REMOTE_SERVICES,
+        ),
+    )
+}
