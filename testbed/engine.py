@@ -87,7 +87,7 @@ class ThrowAwayEngine:
         """What ``dockerd`` said so far."""
         return (self.folder / "dockerd.log").read_text(errors="replace")
 
-    def client(self, *, tcp: bool = False, timeout: float = 60) -> docker.DockerClient:
+    def client(self, *, tcp: bool = False, timeout: int = 60) -> docker.DockerClient:
         """Return a client of the docker SDK; close it after use."""
         return docker.DockerClient(base_url=self.tcp_url if tcp else self.url, timeout=timeout)
 
@@ -142,10 +142,9 @@ class ThrowAwayEngine:
         """
         with (self.folder / "dockerd.log").open("ab") as log:
             # LISTEN_PID has to be dockerd's own, so a shell sets it and then becomes dockerd: sd_listen_fds(3)
-            fd = self._listener.fileno()
-            script = f'exec 3<&{fd}; LISTEN_FDS=1 LISTEN_PID=$$ exec dockerd "$@"'
+            script = 'exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec dockerd "$@"'
             self._dockerd = self.network.start(
-                ["sh", "-c", script, "sh", *self._arguments()], stdout=log, stderr=log, pass_fds=[fd]
+                ["sh", "-c", script, "sh", *self._arguments()], stdin=self._listener.fileno(), stdout=log, stderr=log
             )
         deadline = time.monotonic() + _READY_S
         while not self.answers():

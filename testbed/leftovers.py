@@ -105,7 +105,7 @@ def _cgroups(tag: str) -> list[Path]:
 
 def _processes() -> list[int]:
     own = os.getpid()
-    return [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) != own]
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit() and int(path.name) != own]
 
 
 def _status(pid: int) -> tuple[str, str]:

@@ -74,7 +74,6 @@ class Namespace:
         stdin: int | IO[Any] = subprocess.DEVNULL,
         stdout: int | IO[Any] | None = None,
         stderr: int | IO[Any] | None = None,
-        pass_fds: Sequence[int] = (),
     ) -> subprocess.Popen[bytes]:
         """Start a process in here, marked with the tag."""
         return subprocess.Popen(
@@ -82,7 +81,6 @@ class Namespace:
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
-            pass_fds=pass_fds,
             start_new_session=True,
             env=self._environment(),
         )
