@@ -1,0 +1,82 @@
+"""What a feature is: one blob, its links, and the meaning of its events.
+
+One blob is loaded or refused as a whole, so each feature has its own and a kernel that lacks one still has the others.
+Every blob that includes ``pratique/birth.h`` has its own ``pq_config``, ``pq_slots``, ``pq_bindings`` and
+``pq_tickets``; the facade writes them in all features alike.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar, Final
+
+from pratique.errors import KernelError
+from pratique.model import KernelPolicy, SensorEvent
+from pratique.sensor.blob import BlobHeader, Loaded, ProgramHeader
+from pratique.sensor.kernel import AttachType, link_cgroup, link_tracepoint, link_tracing
+from pratique.sensor.maps import Map
+
+_CGROUP_SECTIONS: Final = {
+    "cgroup_skb/ingress": AttachType.CGROUP_INET_INGRESS,
+    "cgroup_skb/egress": AttachType.CGROUP_INET_EGRESS,
+    "cgroup/sock_create": AttachType.CGROUP_INET_SOCK_CREATE,
+    "cgroup/connect4": AttachType.CGROUP_INET4_CONNECT,
+    "cgroup/connect6": AttachType.CGROUP_INET6_CONNECT,
+    "cgroup/sendmsg4": AttachType.CGROUP_UDP4_SENDMSG,
+    "cgroup/sendmsg6": AttachType.CGROUP_UDP6_SENDMSG,
+}
+
+
+class Feature:
+    """A feature. Subclasses set the names and override what they need."""
+
+    name: ClassVar[str]
+    """The blob: ``objects/<name>.blob``; also the name in :attr:`Sensor.features` and the pins' directory."""
+    rings: ClassVar[tuple[str, ...]]
+    """The maps that are ring buffers."""
+
+    def decode(self, record: bytes, offset: float) -> SensorEvent | None:
+        """Return the event in a record, or None when it is not one of this feature's or is damaged.
+
+        :param offset: what to add to the record's seconds (CLOCK_MONOTONIC) to get seconds since the epoch
+        """
+        raise NotImplementedError
+
+    def attach(self, loaded: Loaded, header: BlobHeader, cgroups: Mapping[int, int]) -> dict[str, int]:
+        """Attach every program by its section and return the links by name.
+
+        :param cgroups: the cgroups to attach to: id → descriptor of the directory
+        :raises KernelError: when one is refused
+        """
+        links: dict[str, int] = {}
+        for program in header.programs:
+            links.update(attach_program(loaded.programs[program.name], program, cgroups))
+        return links
+
+    def fill(self, maps: Mapping[str, Map], slots: Mapping[int, KernelPolicy]) -> None:
+        """Write what new slots need beyond ``pq_slots``; nothing refers to them yet."""
+
+    def clear(self, maps: Mapping[str, Map], slots: Sequence[int]) -> None:
+        """Remove what :meth:`fill` wrote; nothing refers to the slots any more."""
+
+
+def attach_program(fd: int, program: ProgramHeader, cgroups: Mapping[int, int]) -> dict[str, int]:
+    """Attach one program by its section: ``tp_btf/…``, ``tp/…/…`` or a cgroup hook. Return links by name."""
+    kind, _, rest = program.section.partition("/")
+    what = f"program {program.name} ({program.section})"
+    if kind == "tp_btf":
+        return {program.name: link_tracing(fd, what)}
+    if kind in {"tp", "tracepoint"}:
+        category, _, event = rest.partition("/")
+        return {program.name: link_tracepoint(fd, category, event)}
+    attach_type = _CGROUP_SECTIONS.get(program.section)
+    if attach_type is None:
+        msg = f"{what} cannot be attached: unknown section"
+        raise KernelError(msg)
+    return {
+        f"{program.name}@{cgroup}": link_cgroup(fd, target, attach_type, what) for cgroup, target in cgroups.items()
+    }
+
+
+def feature_directory(pins: Path, feature: str, digest: str) -> Path:
+    """Return where a feature's maps and links are pinned; builds of a blob do not share one."""
+    return pins / feature / digest[:16]
