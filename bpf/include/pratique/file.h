@@ -51,6 +51,11 @@ struct inode___timespec {
 	struct timespec64 i_mtime;
 } __attribute__((preserve_access_index));
 
+PQ_INLINE struct mount *mount_of(struct file *file)
+{
+	return (void *)BPF_CORE_READ(file, f_path.mnt) - bpf_core_field_offset(((struct mount *)0)->mnt);
+}
+
 PQ_INLINE struct dentry *upper_dentry(struct inode *inode)
 {
 	struct dentry *upper = NULL;
@@ -145,11 +150,9 @@ PQ_INLINE __u32 file_flags(struct file *file)
 }
 
 /* Whether a file lies on a private mount of overlayfs, that is in a layer: such mounts are in no namespace. */
-PQ_INLINE bool is_layer(struct file *file)
+PQ_INLINE bool is_in_layer(struct file *file)
 {
-	struct vfsmount *vfsmount = BPF_CORE_READ(file, f_path.mnt);
-	struct mount *mount = (void *)vfsmount - bpf_core_field_offset(((struct mount *)0)->mnt);
-	long namespace = (long)BPF_CORE_READ(mount, mnt_ns);
+	long namespace = (long)BPF_CORE_READ(mount_of(file), mnt_ns);
 
 	return namespace <= 0 && namespace > -4096;
 }

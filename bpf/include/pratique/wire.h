@@ -75,6 +75,7 @@ enum pq_event_kind {
 	PQ_EVENT_PAYLOAD = 3,
 	PQ_EVENT_EXEC = 16,
 	PQ_EVENT_PACKET_SOCKET = 17,
+	PQ_EVENT_EXEC_REPEATED = 18, /* no event, only counted: ordinary executions over the budget */
 };
 
 struct pq_event_header {

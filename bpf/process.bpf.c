@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * What containers execute: an event for each program; for what was not in the image an alert, or the end.
+ *
+ * SIGKILL sent from sched_process_exec arrives before the first instruction of the new program. Four doors lead to
+ * execution: the program itself, its dynamic loader (PT_INTERP, mapped by the kernel), whatever is mapped executable
+ * later, and a #! script, whose file is only known when the interpreter opens it.
+ */
+#include "pratique/birth.h"
+#include "pratique/execution.h"
+
+#define PROT_READ 1
+#define PROT_EXEC 4
+#define MAP_ANONYMOUS 0x20
+#define READ_IMPLIES_EXEC 0x0400000
+#define AT_NULL 0
+#define AT_BASE 7
+#define AUXILIARY_PAIRS 24
+
+/* A script that a task was told to run and has not opened yet. */
+struct pq_script {
+	char filename[PQ_FILENAME_BYTES];
+	char interpreter[PQ_INTERPRETER_BYTES];
+	bool opening;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct pq_script);
+} pq_scripts SEC(".maps");
+
+/* Kill where the policy says so; return the flag that tells. */
+PQ_INLINE __u32 stop(const struct pq_owner *owner)
+{
+	return owner->slot.drift == PQ_DRIFT_KILL && !bpf_send_signal(SIGKILL) ? FILE_KILLED : 0;
+}
+
+/* A file was mapped executable: stop and tell when it was not in the image. */
+PQ_INLINE void judge_mapping(const struct pq_owner *owner, struct file *file, __u32 flags)
+{
+	struct pq_exec_event *event;
+
+	if (!is_drift(flags, &owner->slot))
+		return;
+	event = begin_event(owner->cgroup, flags | FILE_LIBRARY | stop(owner));
+	if (!event)
+		return;
+	read_names(event->filename, file);
+	bpf_ringbuf_submit(event, 0);
+}
+
+struct pq_mapped {
+	struct file *file;
+};
+
+static long remember_file(struct task_struct *task, struct vm_area_struct *area, struct pq_mapped *mapped)
+{
+	mapped->file = BPF_CORE_READ(area, vm_file);
+	return 0;
+}
+
+PQ_INLINE struct file *dynamic_loader(struct task_struct *task)
+{
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	struct pq_mapped mapped = {};
+
+	for (int i = 0; i < AUXILIARY_PAIRS; i++) {
+		unsigned long pair[2] = {};
+
+		bpf_core_read(&pair, sizeof(pair), &mm->saved_auxv[2 * i]);
+		if (pair[0] == AT_NULL)
+			break;
+		if (pair[0] == AT_BASE) {
+			if (pair[1])
+				bpf_find_vma(task, pair[1], remember_file, &mapped, 0);
+			break;
+		}
+	}
+	return mapped.file;
+}
+
+/* The dynamic loader runs before the program does, and no system call of the container maps it. */
+PQ_INLINE void judge_dynamic_loader(const struct pq_owner *owner, struct task_struct *task)
+{
+	struct file *file = dynamic_loader(task);
+	__u32 flags;
+
+	if (!file)
+		return;
+	flags = file_flags(file);
+	if (is_in_layer(file))
+		flags = flags & FILE_READ_ONLY ? FILE_LOWER : FILE_UPPER;
+	judge_mapping(owner, file, flags);
+}
+
+PQ_INLINE void expect_script(struct task_struct *task, struct linux_binprm *bprm)
+{
+	struct pq_script *script = bpf_task_storage_get(&pq_scripts, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (!script)
+		return;
+	__builtin_memset(script, 0, sizeof(*script));
+	bpf_probe_read_kernel_str(script->filename, PQ_FILENAME_BYTES, bprm->filename);
+	bpf_probe_read_kernel_str(script->interpreter, PQ_INTERPRETER_BYTES, bprm->interp);
+}
+
+PQ_INLINE void tell_execution(const struct pq_owner *owner, struct linux_binprm *bprm, __u32 flags, bool drift)
+{
+	struct pq_exec_event *event;
+
+	if (!drift && bpf_ringbuf_query(&pq_executions, BPF_RB_AVAIL_DATA) > RING_BYTES - RING_RESERVE) {
+		count_loss(PQ_EVENT_EXEC);
+		return;
+	}
+	event = begin_event(owner->cgroup, flags);
+	if (!event)
+		return;
+	bpf_probe_read_kernel_str(event->filename, PQ_FILENAME_BYTES, bprm->filename);
+	if (flags & FILE_SCRIPT)
+		bpf_probe_read_kernel_str(event->interpreter, PQ_INTERPRETER_BYTES, bprm->interp);
+	if (drift || is_worth_telling(event)) {
+		bpf_ringbuf_submit(event, 0);
+	} else {
+		count_loss(PQ_EVENT_EXEC_REPEATED);
+		bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
+	}
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(executed, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
+{
+	bool drift, script = bprm->filename != bprm->interp;
+	struct pq_owner owner = {};
+	__u32 flags;
+
+	if (!find_current_owner(&owner) || is_being_prepared(task, owner.cgroup))
+		return 0;
+	flags = file_flags(bprm->file);
+	drift = is_drift(flags, &owner.slot);
+	if (drift)
+		flags |= stop(&owner);
+	if (script) {
+		flags |= FILE_SCRIPT;
+		expect_script(task, bprm);
+	}
+	tell_execution(&owner, bprm, flags, drift);
+	judge_dynamic_loader(&owner, task);
+	return 0;
+}
+
+PQ_INLINE struct file *file_of(__u32 fd)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	struct file *file = 0;
+
+	if (fd < BPF_CORE_READ(table, max_fds))
+		bpf_probe_read_kernel(&file, sizeof(file), BPF_CORE_READ(table, fd) + fd);
+	return file;
+}
+
+SEC("tp/syscalls/sys_enter_mmap")
+int map_executable(struct trace_event_raw_sys_enter *ctx)
+{
+	volatile unsigned long protection = ctx->args[2], mapping = ctx->args[3], fd = ctx->args[4];
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct pq_owner owner = {};
+	struct file *file;
+
+	if (mapping & MAP_ANONYMOUS)
+		return 0;
+	if (!(protection & PROT_EXEC) &&
+	    !(protection & PROT_READ && BPF_CORE_READ(task, personality) & READ_IMPLIES_EXEC))
+		return 0;
+	if (!find_current_owner(&owner) || is_being_prepared(task, owner.cgroup))
+		return 0;
+	file = file_of(fd);
+	if (file)
+		judge_mapping(&owner, file, file_flags(file));
+	return 0;
+}
+
+PQ_INLINE struct pq_script *expected_script(void)
+{
+	return bpf_task_storage_get(&pq_scripts, bpf_get_current_task_btf(), 0, 0);
+}
+
+/* Interpreters are told a script by the path that execve got, and open it by that path. */
+PQ_INLINE int begin_open(const char *path)
+{
+	struct pq_script *script = expected_script();
+	char name[PQ_FILENAME_BYTES] = {};
+	bool same = true;
+
+	if (!script)
+		return 0;
+	bpf_probe_read_user_str(name, sizeof(name), path);
+	for (int i = 0; i < PQ_FILENAME_BYTES / 8; i++)
+		same &= ((__u64 *)name)[i] == ((__u64 *)script->filename)[i];
+	script->opening = same;
+	return 0;
+}
+
+PQ_INLINE void judge_script(const struct pq_owner *owner, const struct pq_script *script, struct file *file)
+{
+	struct pq_exec_event *event;
+	__u32 flags = file_flags(file);
+
+	if (!is_drift(flags, &owner->slot))
+		return;
+	event = begin_event(owner->cgroup, flags | FILE_SCRIPT | stop(owner));
+	if (!event)
+		return;
+	__builtin_memcpy(event->filename, script->filename, PQ_FILENAME_BYTES);
+	__builtin_memcpy(event->interpreter, script->interpreter, PQ_INTERPRETER_BYTES);
+	bpf_ringbuf_submit(event, 0);
+}
+
+PQ_INLINE int end_open(long fd)
+{
+	struct pq_script *script = expected_script();
+	struct pq_owner owner = {};
+	struct file *file;
+
+	if (!script || !script->opening)
+		return 0;
+	script->opening = false;
+	if (fd < 0 || !find_current_owner(&owner))
+		return 0;
+	file = file_of(fd);
+	if (file)
+		judge_script(&owner, script, file);
+	bpf_task_storage_delete(&pq_scripts, bpf_get_current_task_btf());
+	return 0;
+}
+
+SEC("tp/syscalls/sys_enter_open")
+int begin_open_path(struct trace_event_raw_sys_enter *ctx)
+{
+	return begin_open((const char *)ctx->args[0]);
+}
+
+SEC("tp/syscalls/sys_enter_openat")
+int begin_open_at(struct trace_event_raw_sys_enter *ctx)
+{
+	return begin_open((const char *)ctx->args[1]);
+}
+
+SEC("tp/syscalls/sys_exit_open")
+int end_open_path(struct trace_event_raw_sys_exit *ctx)
+{
+	return end_open(ctx->ret);
+}
+
+SEC("tp/syscalls/sys_exit_openat")
+int end_open_at(struct trace_event_raw_sys_exit *ctx)
+{
+	return end_open(ctx->ret);
+}
