@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -20,8 +21,7 @@ OWN_CALL_HEADER: Final = "X-Pratique-Agent"
 _REFERENCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}")
 _OBJECT_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 _EXPORT_CHUNK_BYTES: Final = 1 << 20
-_CALL_TIMEOUT_S: Final = 30.0
-_CONNECT_TIMEOUT_S: Final = 5.0
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=30.0, sock_connect=5.0)
 
 
 class EngineInfo(Struct, frozen=True):
@@ -53,9 +53,10 @@ class EngineEvent(Struct, frozen=True):
 class Engine:
     """A connection to one engine. All methods raise :class:`EngineError` when it does not answer as it should."""
 
-    def __init__(self, client: aiodocker.Docker, host: str) -> None:
+    def __init__(self, client: aiodocker.Docker, host: str, token: str) -> None:
         self._client: Any = client  # half of the library's calls carry no types
         self._host = host
+        self._token = token
 
     @classmethod
     @asynccontextmanager
@@ -65,21 +66,11 @@ class Engine:
         :param host: ``unix:///path`` or ``tcp://address:port``
         :param token: value of :data:`OWN_CALL_HEADER` for every call
         """
-        timeout = aiohttp.ClientTimeout(total=_CALL_TIMEOUT_S, sock_connect=_CONNECT_TIMEOUT_S)
-        connector: aiohttp.BaseConnector
-        if host.startswith("unix://"):
-            connector = aiohttp.UnixConnector(host.removeprefix("unix://"))
-        elif host.startswith("tcp://"):
-            connector = aiohttp.TCPConnector()
-        else:
-            msg = f"engine address {host!r} is neither unix:// nor tcp://"
-            raise EngineError(msg, hint="set DOCKER_HOST, for example unix:///var/run/docker.sock")
-        headers = {OWN_CALL_HEADER: token} if token else {}
         async with (
-            aiohttp.ClientSession(connector=connector, timeout=timeout, headers=headers) as session,
-            aiodocker.Docker(url=host, connector=connector, session=session, timeout=timeout) as client,
+            _session(host, token) as (session, connector),
+            aiodocker.Docker(url=host, connector=connector, session=session, timeout=_TIMEOUT) as client,
         ):
-            yield cls(client, host)
+            yield cls(client, host, token)
 
     async def info(self) -> EngineInfo:
         """Return what the engine says of itself."""
@@ -103,9 +94,7 @@ class Engine:
 
     async def images(self) -> list[ImageIdentity]:
         """Return every image of the engine, untagged ones too."""
-        with _translated(f"images of {self._host}"):
-            listed = await self._client.images.list(all=True)
-        found = [await self.image(str(entry["Id"])) for entry in listed]
+        found = [await self.image(image_id) for image_id in sorted(await self.image_ids())]
         return [image for image in found if image is not None]
 
     async def export(self, image_id: ImageId) -> AsyncIterator[bytes]:
@@ -114,6 +103,12 @@ class Engine:
             async with self._client.images.export_image(image_id) as stream:
                 while chunk := await stream.read(_EXPORT_CHUNK_BYTES):
                     yield chunk
+
+    async def image_ids(self) -> frozenset[ImageId]:
+        """Return the ids of every image of the engine."""
+        with _translated(f"images of {self._host}"):
+            listed = await self._client.images.list(all=True)
+        return frozenset(ImageId(str(entry["Id"])) for entry in listed)
 
     async def containers(self) -> list[Container]:
         """Return every container, running or not."""
@@ -155,19 +150,19 @@ class Engine:
         name = _checked(exec_id, "exec")
         return await self._inspect(f"exec {name}", lambda: self._client.containers.exec(name).inspect())
 
-    async def events(self) -> AsyncIterator[EngineEvent]:
-        """Yield the engine's events until the connection ends."""
-        stream = self._client.events.subscribe()
-        with _translated(f"events of {self._host}"):
-            while (raw := await stream.get()) is not None:
-                actor = raw.get("Actor") or {}
-                yield EngineEvent(
-                    at=raw.get("timeNano", 0) / 1e9,
-                    kind=str(raw.get("Type", "")),
-                    action=str(raw.get("Action", "")),
-                    id=str(actor.get("ID", "")),
-                    attributes={str(key): str(value) for key, value in (actor.get("Attributes") or {}).items()},
-                )
+    @asynccontextmanager
+    async def listen(self) -> AsyncIterator[AsyncIterator[EngineEvent]]:
+        """Subscribe to the engine's events; what happens from here on is yielded until the connection ends."""
+        async with _session(self._host, self._token) as (session, connector):
+            client: Any = aiodocker.Docker(url=self._host, connector=connector, session=session, timeout=_TIMEOUT)
+            since = int(time.time())
+            with _translated(f"events of {self._host}"):
+                await client.version()  # so that an engine that is away is an error here
+            stream = client.events.subscribe(since=since)
+            try:
+                yield _events(stream)
+            finally:
+                await client.close()
 
     async def _inspect(self, what: str, call: Any) -> dict[str, Any] | None:
         with _translated(what):
@@ -178,6 +173,33 @@ class Engine:
                     return None
                 raise
         return document
+
+
+@asynccontextmanager
+async def _session(host: str, token: str) -> AsyncIterator[tuple[aiohttp.ClientSession, aiohttp.BaseConnector]]:
+    connector: aiohttp.BaseConnector
+    if host.startswith("unix://"):
+        connector = aiohttp.UnixConnector(host.removeprefix("unix://"))
+    elif host.startswith("tcp://"):
+        connector = aiohttp.TCPConnector()
+    else:
+        msg = f"engine address {host!r} is neither unix:// nor tcp://"
+        raise EngineError(msg, hint="set DOCKER_HOST, for example unix:///var/run/docker.sock")
+    headers = {OWN_CALL_HEADER: token} if token else {}
+    async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
+        yield session, connector
+
+
+async def _events(stream: Any) -> AsyncIterator[EngineEvent]:
+    while (raw := await stream.get()) is not None:
+        actor = raw.get("Actor") or {}
+        yield EngineEvent(
+            at=raw.get("timeNano", 0) / 1e9,
+            kind=str(raw.get("Type", "")),
+            action=str(raw.get("Action", "")),
+            id=str(actor.get("ID", "")),
+            attributes={str(key): str(value) for key, value in (actor.get("Attributes") or {}).items()},
+        )
 
 
 class _translated:  # noqa: N801  # reads as a statement: with _translated(what)

@@ -1,0 +1,1 @@
+"""Benchmarks: each compares with a peer or with the same work without Pratique, in one run, and prints the ratio."""

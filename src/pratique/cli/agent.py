@@ -1,0 +1,113 @@
+"""``pratique agent``: protect this host as a service."""
+
+import asyncio
+import logging
+import signal
+from pathlib import Path
+from typing import Any
+
+import click
+import structlog
+
+from pratique import config
+from pratique.config import Options
+from pratique.model import Alert, Decision, Report, Severity, Verdict
+from pratique.pipelines.account import Account, Status
+from pratique.pipelines.watch import Settings, protect
+
+
+class JournalAccount:
+    """An account as one JSON line an event on stderr, for a service's journal."""
+
+    def __init__(self) -> None:
+        structlog.configure(
+            processors=[
+                structlog.processors.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                structlog.processors.JSONRenderer(),
+            ],
+            wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+            logger_factory=structlog.PrintLoggerFactory(file=click.get_text_stream("stderr")),
+        )
+        self._log: Any = structlog.get_logger()
+
+    def say(self, text: str) -> None:
+        """Tell a step."""
+        self._log.info(text)
+
+    def warn(self, text: str, hint: str = "") -> None:
+        """Tell of something that does not work as it should."""
+        self._log.warning(text, hint=hint)
+
+    def scanned(self, report: Report, fault: str) -> None:
+        """Tell that an image was scanned."""
+        self._log.info("scanned", image=report.image.id, name=report.image.name, fault=fault)
+
+    def decided(self, decision: Decision) -> None:
+        """Tell a refusal; what was let through is in the store."""
+        if decision.verdict is Verdict.DENY:
+            self._log.warning("refused", rule=decision.rule, request=decision.subject, reason=decision.reason)
+
+    def alerted(self, alert: Alert) -> None:
+        """Tell an alert."""
+        tell = self._log.error if alert.severity.rank >= Severity.HIGH.rank else self._log.warning
+        tell(
+            alert.title,
+            rule=alert.rule,
+            action=alert.action,
+            image=alert.image,
+            image_name=alert.image_name,
+            container=alert.container,
+            techniques=[technique.id for technique in alert.techniques],
+            **{f"evidence_{key}": value for key, value in alert.evidence.items()},
+        )
+
+    def status(self, status: Status) -> None:
+        """Say nothing: a journal has no use for a line a second."""
+
+
+def settings_from(options: Options, *, install_guard: bool, keep: bool, start_engine: bool) -> Settings:
+    """Return the agent's settings for a host's options."""
+    return Settings(
+        docker_host=options.docker_host,
+        cgroup_parent=options.cgroup_parent,
+        store_path=options.store_path,
+        advisories_path=options.advisories_path,
+        policy_path=options.policy_path,
+        run_dir=Path(options.run_dir),
+        pin_dir=Path(options.pin_dir),
+        plugin_name=options.plugin_name,
+        plugin_socket=options.plugin_socket,
+        daemon_json=Path(options.daemon_json),
+        install_guard=install_guard,
+        keep=keep,
+        start_engine=start_engine,
+    )
+
+
+def run(settings: Settings, account: Account) -> None:
+    """Protect the host until SIGINT or SIGTERM."""
+
+    async def until_signalled() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await protect(settings, account, stop)
+
+    asyncio.run(until_signalled())
+
+
+@click.command()
+def command() -> None:
+    """Protect this host as a service: JSON lines on stderr, the guard and the kernel's enforcement outlive it.
+
+    \b
+    Install the guard once, then let systemd run the agent:
+      pratique guard install
+      systemctl enable --now pratique-agent
+
+    While it is stopped the kernel goes on enforcing, and the engine refuses requests.
+    """  # noqa: D301
+    options = config.load()
+    settings = settings_from(options, install_guard=False, keep=True, start_engine=False)
+    run(settings, JournalAccount())

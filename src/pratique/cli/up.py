@@ -1,0 +1,102 @@
+"""``pratique up``: protect this host in the foreground and show what happens."""
+
+import time
+from typing import Self
+
+import click
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from pratique import config
+from pratique.cli.agent import run, settings_from
+from pratique.model import Alert, Decision, Report, Severity, Verdict
+from pratique.pipelines.account import Status
+
+_STYLE = {
+    Severity.CRITICAL: "bold red",
+    Severity.HIGH: "red",
+    Severity.MEDIUM: "yellow",
+    Severity.LOW: "cyan",
+}
+
+
+class ScreenAccount:
+    """An account for a person: one line an event, and on a terminal a last line with the counters."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
+        self._alerts = self._refused = 0
+
+    def __enter__(self) -> Self:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def say(self, text: str) -> None:
+        """Tell a step."""
+        self._line("·", text, "dim")
+
+    def warn(self, text: str, hint: str = "") -> None:
+        """Tell of something that does not work as it should."""
+        self._line("!", f"{text} (hint: {hint})" if hint else text, "yellow")
+
+    def scanned(self, report: Report, fault: str) -> None:
+        """Tell that an image was scanned."""
+        facts = f"{len(report.packages)} packages, {len(report.findings)} findings, {report.duration_s:.1f} s"
+        if fault:
+            self._line("✗", f"scanned {report.image.name}: may not run: {fault}", "red")
+        else:
+            self._line("✓", f"scanned {report.image.name}: {facts}", "green")
+
+    def decided(self, decision: Decision) -> None:
+        """Tell a refusal; what was let through is in the store."""
+        if decision.verdict is Verdict.DENY:
+            self._refused += 1
+            self._line("✗", f"refused {decision.subject}: {decision.reason}", "magenta")
+
+    def alerted(self, alert: Alert) -> None:
+        """Tell an alert."""
+        self._alerts += 1
+        who = " ".join(part for part in (alert.image_name, alert.container_name) if part)
+        techniques = ",".join(technique.id for technique in alert.techniques)
+        evidence = " ".join(f"{key}={value}" for key, value in alert.evidence.items())
+        text = f"{alert.severity} {alert.action}: {alert.title} [{techniques}] {who} {evidence}"
+        self._line("▲", " ".join(text.split()), _STYLE.get(alert.severity, ""))
+
+    def status(self, status: Status) -> None:
+        """Show the counters on the last line of a terminal."""
+        if self._live is None:
+            return
+        lost = f" · {status.lost} events lost" if status.lost else ""
+        self._live.update(
+            Text(
+                f"{status.containers} containers · {status.images} images · {status.flows} flows · "
+                f"{self._refused} refused · {self._alerts} alerts{lost} · Ctrl-C ends",
+                style="reverse",
+            )
+        )
+
+    def _line(self, mark: str, text: str, style: str) -> None:
+        self._console.print(Text(f"{time.strftime('%H:%M:%S')} {mark} {text}", style=style), soft_wrap=True)
+
+
+@click.command()
+@click.option("--keep", is_flag=True, help="At the end leave the kernel's enforcement in place.")
+@click.option("--start-engine", is_flag=True, help="Start an engine where none runs and there is no systemd.")
+def command(keep: bool, start_engine: bool) -> None:
+    """Protect this host: scan its images, put the guard before the engine's API, enforce in the kernel, tell.
+
+    \b
+    Protect until Ctrl-C, then leave the host as it was:   pratique up
+    Leave the kernel's enforcement in place afterwards:    pratique up --keep
+    Another engine:                                        DOCKER_HOST=unix:///run/other.sock pratique up
+    """  # noqa: D301
+    settings = settings_from(config.load(), install_guard=True, keep=keep, start_engine=start_engine)
+    with ScreenAccount(Console(stderr=False, highlight=False)) as account:
+        run(settings, account)

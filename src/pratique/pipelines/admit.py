@@ -1,0 +1,91 @@
+"""Whether an image may run: from its report, scanned on demand."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from pratique.errors import PratiqueError
+from pratique.model import ImageId, ImageIdentity, Report
+from pratique.pipelines.account import Account
+from pratique.pipelines.memory import Memory
+from pratique.pipelines.recorder import Recorder
+from pratique.policy import Document, explain_fault, judge_report
+from pratique.store import Store
+
+_REMEMBERED_REPORTS: Final = 512
+_SCANS_AT_ONCE: Final = 2
+
+
+class Admissions:
+    """The book of reports. One scan an image at a time, a few at once; what is known is answered at once."""
+
+    def __init__(
+        self,
+        scan: Callable[[ImageId], Awaitable[Report]],
+        store: Store,
+        recorder: Recorder,
+        document: Callable[[], Document],
+        account: Account,
+    ) -> None:
+        self._scan = scan
+        self._store = store
+        self._recorder = recorder
+        self._document = document
+        self._account = account
+        self._reports: Memory[ImageId, Report] = Memory(_REMEMBERED_REPORTS)
+        self._running: dict[ImageId, asyncio.Task[Report]] = {}
+        self._slots = asyncio.Semaphore(_SCANS_AT_ONCE)
+
+    async def report(self, image: ImageIdentity, *, fresh: bool = False) -> Report:
+        """Return an image's report, scanning the image when there is none.
+
+        A caller that stops waiting does not stop the scan: the next one finds it further on.
+
+        :param fresh: scan even when there is a report
+        :raises PratiqueError: when the scan failed
+        """
+        if not fresh and (known := await self.known(image.id)) is not None:
+            return known
+        task = self._running.get(image.id)
+        if task is None:
+            task = asyncio.ensure_future(self._scanned(image.id))
+            self._running[image.id] = task
+            task.add_done_callback(lambda done: self._finished(image.name, image.id, done))
+        return await asyncio.shield(task)
+
+    async def known(self, image_id: ImageId) -> Report | None:
+        """Return the report that is there already, or None."""
+        report = self._reports.get(image_id)
+        if report is None:
+            report = await asyncio.to_thread(self._store.report, image_id)
+            if report is not None:
+                self._reports[report.image.id] = report
+        return report
+
+    def fault(self, report: Report) -> str:
+        """Return why the image of a report may not run under the policy in force, or ``""``."""
+        return explain_fault(judge_report(report, self._document().admission))
+
+    async def stop(self) -> None:
+        """End the scans that are under way."""
+        running = list(self._running.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    async def _scanned(self, image_id: ImageId) -> Report:
+        async with self._slots:
+            report = await self._scan(image_id)
+        self._reports[report.image.id] = report
+        self._recorder.call(lambda store: store.put_report(report))
+        self._account.scanned(report, self.fault(report))
+        return report
+
+    def _finished(self, name: str, image_id: ImageId, task: asyncio.Task[Report]) -> None:
+        self._running.pop(image_id, None)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None:
+            hint = error.hint if isinstance(error, PratiqueError) else ""
+            self._account.warn(f"image {name} was not scanned: {error}", hint)

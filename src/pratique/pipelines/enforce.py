@@ -1,0 +1,98 @@
+"""Keeps the kernel in step with the policy document and with the containers there are."""
+
+import hashlib
+import time
+from pathlib import Path
+
+from pratique.errors import PratiqueError
+from pratique.model import KernelPolicy
+from pratique.pipelines.account import Account
+from pratique.pipelines.recorder import Recorder
+from pratique.policy import UNLISTED_POLICY, Document, compile_policies, parse, render
+from pratique.sensor import Sensor
+
+APPLIED_STATE = "policy_applied"
+"""The store's state under which the digest of the policy file in force stands; ``policy apply`` waits for it."""
+
+
+class Enforcement:
+    """The policy in force.
+
+    An image's policy number is fixed for as long as a document is in force; a container is bound to the number of its
+    image. What has no entry is under number 0.
+    """
+
+    def __init__(self, path: Path, document: Document, recorder: Recorder, account: Account) -> None:
+        self.document = document
+        self._path = path
+        self._recorder = recorder
+        self._account = account
+        self._compiled = compile_policies(document)
+        self._images: dict[str, str] = {}
+        self._sensor: Sensor | None = None
+        self._seen = _stamp(path)
+
+    def policies(self) -> list[KernelPolicy]:
+        """Return the kernel policies of the document in force, the one for everything else first."""
+        return sorted({policy.id: policy for policy in self._compiled.values()}.values(), key=lambda policy: policy.id)
+
+    def bindings(self) -> dict[str, int]:
+        """Return the policy number of each known container."""
+        return {container: self._number(image) for container, image in self._images.items()}
+
+    def attach(self, sensor: Sensor) -> None:
+        """From now on keep this sensor in step."""
+        self._sensor = sensor
+
+    def bind(self, container_id: str, image_id: str) -> None:
+        """Put a container under its image's policy, whatever cgroup it gets and however often it is restarted."""
+        self._images[container_id] = image_id
+        if self._sensor is not None:
+            self._sensor.bind(container_id, self._number(image_id))
+
+    def forget(self, container_id: str) -> None:
+        """Take back a removed container's binding."""
+        if self._images.pop(container_id, None) is not None and self._sensor is not None:
+            self._sensor.unbind(container_id)
+
+    def reload_if_changed(self) -> None:
+        """Put the policy file into force when it has changed; a bad one is told and the old one stays."""
+        stamp = _stamp(self._path)
+        if stamp == self._seen:
+            return
+        self._seen = stamp
+        try:
+            text = self._path.read_bytes()
+            document = parse(text, name=str(self._path))
+        except OSError as error:
+            self._account.warn(f"policy {self._path} cannot be read: {error.strerror}; the old one stays in force")
+            return
+        except PratiqueError as error:
+            self._account.warn(f"{error.what}; the old one stays in force", error.hint)
+            return
+        self.apply(document, text)
+
+    def apply(self, document: Document, text: bytes | None = None) -> None:
+        """Put a document into force."""
+        text = render(document).encode() if text is None else text
+        self.document = document
+        self._compiled = compile_policies(document)
+        if self._sensor is not None:
+            self._sensor.apply(self.policies(), self.bindings())
+        digest = hashlib.sha256(text).hexdigest()
+        now = time.time()
+        self._recorder.call(lambda store: store.put_policy(text.decode(), digest, now))
+        self._recorder.call(lambda store: store.set_state(APPLIED_STATE, digest))
+        self._account.say(f"policy in force: {len(document.images)} images listed, builds {document.builds}")
+
+    def _number(self, image_id: str) -> int:
+        policy = self._compiled.get(image_id)
+        return policy.id if policy is not None else UNLISTED_POLICY
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
