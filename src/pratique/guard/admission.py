@@ -122,6 +122,9 @@ class Guard:
             await self._judge(call, subject)
         except Refusal as refusal:
             decision = subject.decision(Verdict.DENY, refusal.rule, refusal.message)
+        except PratiqueError as error:
+            failed = Refusal("guard.failed", f"the guard cannot judge the request: {error.what}", error.hint)
+            decision = subject.decision(Verdict.DENY, failed.rule, failed.message)
         except Exception as error:  # noqa: BLE001  # whatever goes wrong in here must end in a refusal
             _log.exception("the guard failed", request=subject.text)
             failed = Refusal("guard.failed", f"the guard failed: {type(error).__name__}", "see the agent's log")
@@ -136,7 +139,7 @@ class Guard:
         return bool(self._own_token) and hmac.compare_digest(token, self._own_token)
 
     def _keep(self, decision: Decision, subject: "_Subject") -> None:
-        if decision.verdict is Verdict.ALLOW and subject.power is Power.READ:
+        if decision.rule == "guard.probe" or (decision.verdict is Verdict.ALLOW and subject.power is Power.READ):
             return
         try:
             self._record(decision)

@@ -18,6 +18,7 @@ RULES: Final[dict[str, str]] = {
     "request.unknown-field": "The body sets a field that the guard does not know.",
     "guard.deadline": "The guard could not decide in time.",
     "guard.failed": "The guard itself failed; it never lets a request through unjudged.",
+    "guard.probe": "`pratique guard status` asks for this refusal to see that the guard is there.",
     "guard.busy": "More requests are waiting than the guard takes at once.",
     "build.denied": "Builds on this host are refused by the policy.",
     "build.remote": "The engine itself would fetch the build context.",

@@ -12,6 +12,9 @@ from pratique.guard.refusal import refuse
 MINIMUM_API: Final = (1, 40)
 """Older versions let a client replace a container's settings when it starts it (``HostConfig`` in the start body)."""
 
+PROBE_TARGET: Final = "/v1.0/_ping"
+"""Asked by ``guard status`` to see whether the engine asks the guard; always refused, and not recorded."""
+
 _MAX_TARGET: Final = 64 << 10
 _VERSIONED: Final = re.compile(r"/v([0-9.]+)(/.*)")
 _VERSION: Final = re.compile(r"([1-9])\.([1-9][0-9]?)")
@@ -89,6 +92,8 @@ def parse(call: Call) -> ApiRequest:
 
     :raises Refusal: ``request.target``, ``request.api-version``, ``request.query`` or ``request.unseen-body``
     """
+    if call.target == PROBE_TARGET:
+        refuse("guard.probe", "the guard is there")
     raw_path, _, raw_query = call.target.partition("?")
     version, path = _version(_path(raw_path))
     length = call.headers.get("content-length", "")
