@@ -18,9 +18,10 @@ from pratique.policy.document import (
     Unlisted,
     parse,
     read,
-    render,
 )
 from pratique.policy.first import first_policy
+from pratique.policy.learn import Lesson, learn
+from pratique.policy.write import render
 
 __all__ = [
     "UNLISTED_POLICY",
@@ -32,12 +33,14 @@ __all__ = [
     "Document",
     "Gate",
     "ImagePolicy",
+    "Lesson",
     "Permit",
     "Unlisted",
     "compile_policies",
     "explain_fault",
     "first_policy",
     "judge_report",
+    "learn",
     "parse",
     "read",
     "render",

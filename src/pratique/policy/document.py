@@ -181,11 +181,6 @@ def read(path: Path) -> Document:
     return parse(text, name=str(path))
 
 
-def render(document: Document) -> str:
-    """Return the document as YAML with every default written out, as :func:`parse` reads it."""
-    return msgspec.yaml.encode(document).decode()
-
-
 def _check(document: Document, name: str) -> None:
     if document.version != 1:
         msg = f"{name} has version {document.version}, but this program knows version 1"
