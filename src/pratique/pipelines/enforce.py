@@ -4,15 +4,18 @@ import hashlib
 import time
 from pathlib import Path
 
-from pratique.errors import PratiqueError
+from pratique.errors import PolicyError, PratiqueError
 from pratique.model import KernelPolicy
 from pratique.pipelines.account import Account
 from pratique.pipelines.recorder import Recorder
-from pratique.policy import UNLISTED_POLICY, Document, compile_policies, parse, render
+from pratique.policy import UNLISTED_POLICY, Document, compile_policies, parse
 from pratique.sensor import Sensor
 
 APPLIED_STATE = "policy_applied"
 """The store's state under which the digest of the policy file in force stands; ``policy apply`` waits for it."""
+
+
+_Stamp = tuple[int, int, int]
 
 
 class Enforcement:
@@ -22,15 +25,15 @@ class Enforcement:
     image. What has no entry is under number 0.
     """
 
-    def __init__(self, path: Path, document: Document, recorder: Recorder, account: Account) -> None:
-        self.document = document
+    def __init__(self, path: Path, recorder: Recorder, account: Account) -> None:
+        self.document = Document()
         self._path = path
         self._recorder = recorder
         self._account = account
-        self._compiled = compile_policies(document)
+        self._compiled = compile_policies(self.document)
         self._images: dict[str, str] = {}
         self._sensor: Sensor | None = None
-        self._seen = _stamp(path)
+        self._seen: _Stamp | None = None
 
     def policies(self) -> list[KernelPolicy]:
         """Return the kernel policies of the document in force, the one for everything else first."""
@@ -55,26 +58,33 @@ class Enforcement:
         if self._images.pop(container_id, None) is not None and self._sensor is not None:
             self._sensor.unbind(container_id)
 
-    def reload_if_changed(self) -> None:
-        """Put the policy file into force when it has changed; a bad one is told and the old one stays."""
-        stamp = _stamp(self._path)
-        if stamp == self._seen:
-            return
-        self._seen = stamp
+    def load(self) -> None:
+        """Put the policy file into force.
+
+        :raises PolicyError: when it cannot be read or is not valid; what was in force stays
+        """
+        self._seen = _stamp(self._path)
         try:
             text = self._path.read_bytes()
-            document = parse(text, name=str(self._path))
         except OSError as error:
-            self._account.warn(f"policy {self._path} cannot be read: {error.strerror}; the old one stays in force")
+            msg = f"policy {self._path} cannot be read: {error.strerror}"
+            raise PolicyError(msg) from error
+        self._apply(parse(text, name=str(self._path)), text)
+
+    def reload_if_changed(self) -> None:
+        """Put the policy file into force when it has changed; a bad one is told and the old one stays."""
+        if _stamp(self._path) == self._seen:
             return
+        try:
+            self.load()
         except PratiqueError as error:
             self._account.warn(f"{error.what}; the old one stays in force", error.hint)
-            return
-        self.apply(document, text)
 
-    def apply(self, document: Document, text: bytes | None = None) -> None:
-        """Put a document into force."""
-        text = render(document).encode() if text is None else text
+    def _apply(self, document: Document, text: bytes) -> None:
+        """Put a document into force.
+
+        :param text: the file that it was read from
+        """
         self.document = document
         self._compiled = compile_policies(document)
         if self._sensor is not None:
@@ -90,7 +100,7 @@ class Enforcement:
         return policy.id if policy is not None else UNLISTED_POLICY
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
+def _stamp(path: Path) -> _Stamp | None:
     try:
         status = path.stat()
     except OSError:

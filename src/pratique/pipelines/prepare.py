@@ -13,7 +13,7 @@ from pratique.errors import PratiqueError, UsageError
 from pratique.model import ImageId, Report
 from pratique.pipelines.account import Account
 from pratique.pipelines.admit import Admissions
-from pratique.policy import Document, first_policy, read, render
+from pratique.policy import first_policy, render
 from pratique.runtime import Engine, engine_is_running, start_engine, systemd_is_running
 
 LOCK_NAME = "agent.lock"
@@ -79,16 +79,14 @@ def scan_workers() -> Iterator[concurrent.futures.ProcessPoolExecutor]:
         workers.shutdown(wait=False, cancel_futures=True)
 
 
-async def settled_policy(path: Path, account: Account, engine: Engine, admissions: Admissions) -> Document:
-    """Return the policy of this host; where there is none, make one from what runs here and write it down.
+async def make_policy(path: Path, account: Account, engine: Engine, admissions: Admissions) -> None:
+    """Make the first policy from what runs on this host, and write it down.
 
-    :raises PolicyError: when the file is there and not valid
+    :raises EngineError: when the engine does not answer
     """
-    if path.exists():
-        return read(path)
-    account.say(f"no policy yet; making a first one from what runs here ({path})")
     images = await engine.images()
     containers = await engine.containers()
+    account.say(f"no policy yet; making a first one from what runs here ({path})")
     running = {container.image for container in containers if container.running}
     reports: dict[ImageId, Report] = {}
     for image in images:
@@ -98,7 +96,6 @@ async def settled_policy(path: Path, account: Account, engine: Engine, admission
     document = first_policy(images, containers, reports)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     _write(path, render(document))
-    return document
 
 
 def _write(path: Path, text: str) -> None:

@@ -12,24 +12,26 @@ from typing import Final
 from msgspec import Struct
 
 from pratique.detections import Detector
-from pratique.guard import Guard, install, serve, uninstall
+from pratique.errors import EngineError
+from pratique.guard import Guard, serve
+from pratique.guard.install import Target, install, uninstall
 from pratique.model import Decision, ImageId
 from pratique.pipelines.account import Account, Status
 from pratique.pipelines.admit import Admissions
 from pratique.pipelines.enforce import Enforcement
 from pratique.pipelines.follow import Follower
 from pratique.pipelines.observe import Observer
-from pratique.pipelines.prepare import only_agent, running_engine, scan_workers, settled_policy
+from pratique.pipelines.prepare import make_policy, only_agent, running_engine, scan_workers
 from pratique.pipelines.recorder import Recorder
 from pratique.pipelines.scan import scan_engine_image
 from pratique.pipelines.subjects import Subjects
-from pratique.policy import Document
-from pratique.runtime import Engine, container_parents, mount_kernel_filesystems
+from pratique.runtime import Engine, container_parents, mount_kernel_filesystems, systemd_is_running
 from pratique.sensor import Parent, ParentKind, Sensor
 from pratique.store import Store
 
 _STATUS_EVERY_S: Final = 1.0
 _POLICY_LOOK_S: Final = 0.5
+_ENGINE_LOOK_S: Final = 1.0
 _PRUNE_EVERY_S: Final = 3600.0
 
 
@@ -63,12 +65,14 @@ async def protect(settings: Settings, account: Account, stop: asyncio.Event) -> 
         undo.enter_context(only_agent(settings.run_dir))
         for mounted in mount_kernel_filesystems():
             account.say(f"mounted {mounted}")
-        state = settings.store_path.parent
-        undo.enter_context(running_engine(settings.docker_host, state, account, may_start=settings.start_engine))
-        agent = await undo.enter_async_context(_prepared(settings, account))
-        sensor = await undo.enter_async_context(agent.sensor())
-        await undo.enter_async_context(agent.guard())
-        account.say("protecting; Ctrl-C ends it")
+        state_dir = settings.store_path.parent
+        undo.enter_context(running_engine(settings.docker_host, state_dir, account, may_start=settings.start_engine))
+        agent = await undo.enter_async_context(_assembled(settings, account))
+        await undo.enter_async_context(agent.answering())
+        await agent.settle_policy()
+        sensor = await undo.enter_async_context(agent.enforcing())
+        await undo.enter_async_context(agent.installed())
+        account.say("protecting; Ctrl-C ends it" if settings.install_guard else "protecting")
         await agent.run(sensor, stop)
         account.say("stopping")
 
@@ -83,14 +87,56 @@ class _Agent:
         self._token = token
         self._parts = parts
 
+    async def settle_policy(self) -> None:
+        """Put the policy file into force; where there is none, make the first policy from what the engine runs.
+
+        A service may be up before its engine, which waits for it: then wait for the engine.
+        """
+        settings, enforcement = self._settings, self._parts.enforcement
+        if settings.policy_path.exists():
+            enforcement.load()
+            return
+        while True:
+            try:
+                await make_policy(settings.policy_path, self._account, self._engine, self._parts.admissions)
+                break
+            except EngineError:
+                if settings.install_guard:
+                    raise
+                self._account.say("no policy yet, so waiting for the engine to see what runs there")
+                await asyncio.sleep(_ENGINE_LOOK_S)
+        enforcement.load()
+
     @asynccontextmanager
-    async def sensor(self) -> AsyncIterator[Sensor]:
+    async def answering(self) -> AsyncIterator[None]:
+        """Answer the engine's questions for as long as the block lasts. It asks before it serves its own API."""
+        parts = self._parts
+        guard = Guard(
+            lambda: parts.enforcement.document,
+            self._engine,
+            parts.admissions,
+            self._decided,
+            on_admitted=self._admitted,
+            own_token=self._token,
+        )
+        async with guard, serve(guard, self._settings.plugin_socket):
+            yield
+
+    @asynccontextmanager
+    async def enforcing(self) -> AsyncIterator[Sensor]:
         """Enforce in the kernel for as long as the block lasts; longer when asked to keep it."""
         settings, enforcement = self._settings, self._parts.enforcement
-        await self._parts.follower.adopt()
+        driver = "systemd" if systemd_is_running() else "cgroupfs"
+        try:
+            driver = (await self._engine.info()).cgroup_driver
+            await self._parts.follower.adopt()
+        except EngineError:
+            if settings.install_guard:
+                raise
+            self._account.say("the engine is not up yet; enforcing what is known from before")
         parents = [
             Parent(path=parent.path, kind=ParentKind.ALL if parent.exclusive else ParentKind.NAMED)
-            for parent in container_parents(await self._engine.info(), settings.cgroup_parent)
+            for parent in container_parents(driver, settings.cgroup_parent)
         ]
         sensor = Sensor.open(parents, settings.pin_dir, enforcement.policies(), enforcement.bindings())
         try:
@@ -106,29 +152,20 @@ class _Agent:
             self._account.say("enforcement stays in the kernel" if settings.keep else "enforcement lifted")
 
     @asynccontextmanager
-    async def guard(self) -> AsyncIterator[None]:
-        """Answer the engine's questions; install the guard for as long as the block lasts, if that is asked for."""
-        settings, parts = self._settings, self._parts
-        guard = Guard(
-            lambda: parts.enforcement.document,
-            self._engine,
-            parts.admissions,
-            self._decided,
-            on_admitted=self._admitted,
-            own_token=self._token,
-        )
-        async with guard, serve(guard, settings.plugin_socket):
-            if not settings.install_guard:
-                yield
-                return
-            target = EngineConfig(settings.daemon_json, settings.plugin_name, settings.docker_host)
-            await asyncio.to_thread(install, target, settings.plugin_socket)
-            self._account.say(f"guard: the engine asks for every request (plugin {settings.plugin_name})")
-            try:
-                yield
-            finally:
-                await asyncio.to_thread(uninstall, target)
-                self._account.say(f"guard removed; {settings.daemon_json} is as it was")
+    async def installed(self) -> AsyncIterator[None]:
+        """Have the engine ask the guard for as long as the block lasts, if that is wanted."""
+        settings = self._settings
+        if not settings.install_guard:
+            yield
+            return
+        target = Target(settings.daemon_json, settings.docker_host, settings.plugin_name, settings.plugin_socket)
+        await asyncio.to_thread(install, target)
+        self._account.say(f"guard: the engine asks for every request (plugin {settings.plugin_name})")
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(uninstall, target)
+            self._account.say(f"guard removed; {settings.daemon_json} is as it was")
 
     async def run(self, sensor: Sensor, stop: asyncio.Event) -> None:
         """Watch until told to stop."""
@@ -186,24 +223,24 @@ class _Parts(Struct, frozen=True):
 
 
 @asynccontextmanager
-async def _prepared(settings: Settings, account: Account) -> AsyncIterator[_Agent]:
-    """Open the store and the engine, settle the policy, join the parts."""
+async def _assembled(settings: Settings, account: Account) -> AsyncIterator[_Agent]:
+    """Open the store and the engine's client and join the parts."""
     token = secrets.token_hex(32)
     with Store.open(settings.store_path) as store, scan_workers() as workers:
         async with (
             Recorder.opened(store, account) as recorder,
             Engine.connect(settings.docker_host, token=token) as engine,
         ):
-            enforcement = Enforcement(settings.policy_path, Document(), recorder, account)
+            enforcement = Enforcement(settings.policy_path, recorder, account)
+            subjects = Subjects(engine, lambda: enforcement.document)
+            for record in store.containers():
+                enforcement.bind(record.container.id, record.container.image)
+                if record.admitted:
+                    subjects.admit(record.container.id)
             scan = partial(scan_engine_image, engine, pool=workers, advisories=settings.advisories_path)
             admissions = Admissions(scan, store, recorder, lambda: enforcement.document, account)
+            follower = Follower(engine, subjects, enforcement, admissions, recorder, account)
             try:
-                enforcement.apply(await settled_policy(settings.policy_path, account, engine, admissions))
-                subjects = Subjects(engine, lambda: enforcement.document)
-                for record in store.containers():
-                    if record.admitted:
-                        subjects.admit(record.container.id)
-                follower = Follower(engine, subjects, enforcement, admissions, recorder, account)
                 parts = _Parts(recorder, enforcement, subjects, admissions, follower, Detector())
                 yield _Agent(settings, account, engine, token, parts)
             finally:

@@ -7,7 +7,6 @@ from typing import Final
 from msgspec import Struct
 
 from pratique.errors import HostError
-from pratique.runtime.engine import EngineInfo
 
 MOUNTS: Final = Path("/proc/self/mounts")
 
@@ -44,9 +43,10 @@ def unified_mount(mounts: Path = MOUNTS) -> tuple[Hierarchy, Path | None]:
     return (Hierarchy.HYBRID if legacy else Hierarchy.UNIFIED), unified
 
 
-def container_parents(info: EngineInfo, configured: str = "", mounts: Path = MOUNTS) -> list[ContainerParent]:
+def container_parents(cgroup_driver: str, configured: str = "", mounts: Path = MOUNTS) -> list[ContainerParent]:
     """Return the parents of an engine's containers, making those that the engine has not made yet.
 
+    :param cgroup_driver: the engine's, ``systemd`` or ``cgroupfs``
     :param configured: the engine's ``cgroup-parent``, or empty for its default
     :raises HostError: when there is no unified hierarchy
     """
@@ -54,7 +54,7 @@ def container_parents(info: EngineInfo, configured: str = "", mounts: Path = MOU
     if root is None:
         msg = "no cgroup2 hierarchy is mounted, and without it the kernel cannot tell containers apart"
         raise HostError(msg, hint="mount one: mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 none $_")
-    if info.cgroup_driver == "systemd":
+    if cgroup_driver == "systemd":
         path, exclusive = _slice_path(configured or "system.slice"), bool(configured)
     else:
         path, exclusive = (configured or "docker").strip("/"), True

@@ -68,7 +68,7 @@ class Engine:
         """
         async with (
             _session(host, token) as (session, connector),
-            aiodocker.Docker(url=host, connector=connector, session=session, timeout=_TIMEOUT) as client,
+            aiodocker.Docker(url=_base(host), connector=connector, session=session, timeout=_TIMEOUT) as client,
         ):
             yield cls(client, host, token)
 
@@ -154,7 +154,7 @@ class Engine:
     async def listen(self) -> AsyncIterator[AsyncIterator[EngineEvent]]:
         """Subscribe to the engine's events; what happens from here on is yielded until the connection ends."""
         async with _session(self._host, self._token) as (session, connector):
-            client: Any = aiodocker.Docker(url=self._host, connector=connector, session=session, timeout=_TIMEOUT)
+            client: Any = aiodocker.Docker(url=_base(self._host), connector=connector, session=session, timeout=_TIMEOUT)
             since = int(time.time())
             with _translated(f"events of {self._host}"):
                 await client.version()  # so that an engine that is away is an error here
@@ -188,6 +188,11 @@ async def _session(host: str, token: str) -> AsyncIterator[tuple[aiohttp.ClientS
     headers = {OWN_CALL_HEADER: token} if token else {}
     async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
         yield session, connector
+
+
+def _base(host: str) -> str:
+    """The client library joins paths to this; over a unix socket the host name in it means nothing."""
+    return "unix://localhost" if host.startswith("unix://") else host
 
 
 async def _events(stream: Any) -> AsyncIterator[EngineEvent]:
