@@ -62,7 +62,8 @@ async def serve(guard: Guard, path: Path) -> AsyncIterator[None]:
             assert task is not None
             connections.add(task)
             try:
-                await _Connection(guard, reader, writer, crowded=len(connections) > MAX_CONNECTIONS).run()
+                with contextlib.suppress(asyncio.CancelledError):  # only by the server's end, below
+                    await _Connection(guard, reader, writer, crowded=len(connections) > MAX_CONNECTIONS).run()
             finally:
                 connections.discard(task)
 
@@ -71,7 +72,7 @@ async def serve(guard: Guard, path: Path) -> AsyncIterator[None]:
             yield
         finally:
             server.close()
-            for connection in connections:
+            for connection in tuple(connections):
                 connection.cancel()
             await asyncio.gather(*connections, return_exceptions=True)
             if _identity(path) == ours:  # not the socket of an agent that came after us
