@@ -49,34 +49,34 @@ _ALLOW: Final = b'{"Allow":true}'
 async def serve(guard: Guard, path: Path) -> AsyncIterator[None]:
     """Answer the engine on a unix socket, for as long as the context lasts.
 
+    :param guard: entered already
     :param path: the socket; its folder is made if need be, for root alone
     :raises HostError: when another plugin answers there, or the socket cannot be made
     """
     listener = _listen(path)
     ours = _identity(path)
-    async with guard:
-        connections: set[asyncio.Task[None]] = set()
+    connections: set[asyncio.Task[None]] = set()
 
-        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.current_task()
-            assert task is not None
-            connections.add(task)
-            try:
-                with contextlib.suppress(asyncio.CancelledError):  # only by the server's end, below
-                    await _Connection(guard, reader, writer, crowded=len(connections) > MAX_CONNECTIONS).run()
-            finally:
-                connections.discard(task)
-
-        server = await asyncio.start_unix_server(connected, sock=listener, limit=_CHUNK)
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        connections.add(task)
         try:
-            yield
+            with contextlib.suppress(asyncio.CancelledError):  # only by the server's end, below
+                await _Connection(guard, reader, writer, crowded=len(connections) > MAX_CONNECTIONS).run()
         finally:
-            server.close()
-            for connection in tuple(connections):
-                connection.cancel()
-            await asyncio.gather(*connections, return_exceptions=True)
-            if _identity(path) == ours:  # not the socket of an agent that came after us
-                _remove(path)
+            connections.discard(task)
+
+    server = await asyncio.start_unix_server(connected, sock=listener, limit=_CHUNK)
+    try:
+        yield
+    finally:
+        server.close()
+        for connection in tuple(connections):
+            connection.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
+        if _identity(path) == ours:  # not the socket of an agent that came after us
+            _remove(path)
 
 
 def alive(path: Path) -> bool:
