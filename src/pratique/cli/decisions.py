@@ -4,7 +4,7 @@ from functools import partial
 
 import click
 
-from pratique.cli.listing import View, flat, image_ids, local_time, open_store, short, window_options
+from pratique.cli.listing import View, Window, flat, image_ids, local_time, open_store, short, window_options
 from pratique.errors import StoreError
 from pratique.store import DecisionRecord, Store
 
