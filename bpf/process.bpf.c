@@ -9,6 +9,7 @@
 #include "pratique/birth.h"
 #include "pratique/execution.h"
 
+#define SIGKILL 9
 #define PROT_READ 1
 #define PROT_EXEC 4
 #define MAP_ANONYMOUS 0x20

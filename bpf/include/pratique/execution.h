@@ -4,9 +4,9 @@
 #define PRATIQUE_EXECUTION_H
 
 #include "pratique/binding.h"
+#include "pratique/budget.h"
 #include "pratique/file.h"
 
-#define SIGKILL 9
 #define NAME_BYTES 96
 #define PATH_STEPS 24
 #define CGROUP_LEVELS 8
@@ -14,47 +14,10 @@
 #define RING_BYTES (1 << 21)
 /* Ordinary executions leave this much of the ring to drift. */
 #define RING_RESERVE (1 << 20)
-#define SECOND 1000000000ULL
 #define SAME_PER_SECOND 10
 #define CONTAINER_PER_SECOND 500
 
 PQ_RING(pq_executions, RING_BYTES);
-
-struct pq_budget_key {
-	__u64 cgroup;
-	__u64 what; /* 0: everything of the container */
-};
-
-struct pq_budget {
-	__u64 since;
-	__u64 used;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
-	__type(key, struct pq_budget_key);
-	__type(value, struct pq_budget);
-} pq_budgets SEC(".maps");
-
-PQ_INLINE bool within_budget(__u64 cgroup, __u64 what, __u64 limit)
-{
-	struct pq_budget_key key = {.cgroup = cgroup, .what = what};
-	struct pq_budget *budget = bpf_map_lookup_elem(&pq_budgets, &key);
-	__u64 now = bpf_ktime_get_ns();
-
-	if (!budget) {
-		struct pq_budget first = {.since = now, .used = 1};
-
-		bpf_map_update_elem(&pq_budgets, &key, &first, BPF_ANY);
-		return true;
-	}
-	if (now - budget->since >= SECOND) {
-		budget->since = now;
-		budget->used = 0;
-	}
-	return __sync_fetch_and_add(&budget->used, 1) < limit;
-}
 
 PQ_INLINE __u64 hash_words(__u64 hash, const void *bytes, int size)
 {
