@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ class JournalAccount:
                 structlog.processors.JSONRenderer(),
             ],
             wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-            logger_factory=structlog.PrintLoggerFactory(file=click.get_text_stream("stderr")),
+            logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         )
         self._log: Any = structlog.get_logger()
 

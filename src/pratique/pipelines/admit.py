@@ -57,7 +57,8 @@ class Admissions:
         """Return the report that is there already, or None."""
         report = self._reports.get(image_id)
         if report is None:
-            report = await asyncio.to_thread(self._store.report, image_id)
+            stored = await asyncio.to_thread(self._store.report, image_id)
+            report = self._reports.get(image_id, stored)  # a scan may have ended in the meantime
             if report is not None:
                 self._reports[report.image.id] = report
         return report

@@ -1,0 +1,116 @@
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from pratique.errors import ImageError
+from pratique.model import Finding, FindingKind, ImageId, ImageIdentity, Report, Severity
+from pratique.pipelines.admit import Admissions
+from pratique.pipelines.recorder import Recorder
+from pratique.policy import Document
+from pratique.store import Store
+from tests.unit.pipelines.listener import Listener
+
+IMAGE = ImageIdentity(id=ImageId("sha256:" + "a" * 64), references=("shop/checkout:1",))
+MALWARE = Finding(FindingKind.MALWARE, "miner", Severity.CRITICAL, "a miner", path="/bin/x")
+
+
+class Book:
+    """Admissions over a real store, with a scanner that the test holds in its hand."""
+
+    def __init__(self, path: Path, scan: Callable[[ImageId], Awaitable[Report]]) -> None:
+        self.listener = Listener()
+        self.path = path
+        self.scan = scan
+
+    async def run(self, work: Callable[[Admissions], Awaitable[None]]) -> None:
+        with Store.open(self.path) as store:
+            async with Recorder.opened(store, self.listener) as recorder:
+                await work(Admissions(self.scan, store, recorder, Document, self.listener))
+
+
+def report(*findings: Finding) -> Report:
+    return Report(image=IMAGE, scanned_at=1.0, duration_s=0.1, findings=findings)
+
+
+def test_fifty_questions_at_once_about_one_image_make_one_scan(tmp_path: Path) -> None:
+    scans = []
+
+    async def scan(image: ImageId) -> Report:
+        scans.append(image)
+        await asyncio.sleep(0.01)
+        return report()
+
+    async def work(book: Admissions) -> None:
+        await asyncio.gather(*(book.report(IMAGE) for _ in range(50)))
+
+    asyncio.run(Book(tmp_path / "s.db", scan).run(work))
+    assert scans == [IMAGE.id]
+
+
+def test_who_stops_waiting_does_not_stop_the_scan(tmp_path: Path) -> None:
+    go_on = asyncio.Event()
+
+    async def scan(image: ImageId) -> Report:
+        del image
+        await go_on.wait()
+        return report()
+
+    async def work(book: Admissions) -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await book.report(IMAGE)
+        go_on.set()
+        assert await book.report(IMAGE) == report()
+
+    asyncio.run(Book(tmp_path / "s.db", scan).run(work))
+
+
+def test_a_report_outlives_the_agent(tmp_path: Path) -> None:
+    async def scan(image: ImageId) -> Report:
+        del image
+        return report()
+
+    async def never(image: ImageId) -> Report:
+        pytest.fail(f"{image} was scanned again")
+
+    async def ask(book: Admissions) -> None:
+        await book.report(IMAGE)
+
+    asyncio.run(Book(tmp_path / "s.db", scan).run(ask))
+    asyncio.run(Book(tmp_path / "s.db", never).run(ask))
+
+
+def test_malware_is_told_as_the_fault(tmp_path: Path) -> None:
+    async def scan(image: ImageId) -> Report:
+        del image
+        return report(MALWARE)
+
+    async def work(book: Admissions) -> None:
+        await book.report(IMAGE)
+
+    book = Book(tmp_path / "s.db", scan)
+    asyncio.run(book.run(work))
+    assert book.listener.scans == [(IMAGE.id, "malware: a miner (miner) in /bin/x")]
+
+
+def test_a_failed_scan_is_told_and_tried_again_at_the_next_question(tmp_path: Path) -> None:
+    tries = []
+
+    async def scan(image: ImageId) -> Report:
+        tries.append(image)
+        if len(tries) == 1:
+            msg = "layer 2 is truncated"
+            raise ImageError(msg, hint="load it again")
+        return report()
+
+    async def work(book: Admissions) -> None:
+        with pytest.raises(ImageError):
+            await book.report(IMAGE)
+        await book.report(IMAGE)
+
+    book = Book(tmp_path / "s.db", scan)
+    asyncio.run(book.run(work))
+    assert len(tries) == 2
+    assert book.listener.warned == ["image shop/checkout:1 was not scanned: layer 2 is truncated load it again"]
