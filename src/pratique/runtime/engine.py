@@ -155,12 +155,12 @@ class Engine:
         """Subscribe to the engine's events; what happens from here on is yielded until the connection ends."""
         async with _session(self._host, self._token) as (session, connector):
             client: Any = aiodocker.Docker(url=_base(self._host), connector=connector, session=session, timeout=_TIMEOUT)
-            since = int(time.time())
+            since = time.time()
             with _translated(f"events of {self._host}"):
                 await client.version()  # so that an engine that is away is an error here
-            stream = client.events.subscribe(since=since)
+            stream = client.events.subscribe(since=int(since))
             try:
-                yield _events(stream)
+                yield _events(stream, since)
             finally:
                 await client.close()
 
@@ -195,11 +195,14 @@ def _base(host: str) -> str:
     return "unix://localhost" if host.startswith("unix://") else host
 
 
-async def _events(stream: Any) -> AsyncIterator[EngineEvent]:
+async def _events(stream: Any, since: float) -> AsyncIterator[EngineEvent]:
     while (raw := await stream.get()) is not None:
+        at = raw.get("timeNano", 0) / 1e9
+        if at < since:  # the engine replays whole seconds
+            continue
         actor = raw.get("Actor") or {}
         yield EngineEvent(
-            at=raw.get("timeNano", 0) / 1e9,
+            at=at,
             kind=str(raw.get("Type", "")),
             action=str(raw.get("Action", "")),
             id=str(actor.get("ID", "")),
