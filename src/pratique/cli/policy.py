@@ -1,0 +1,160 @@
+"""``pratique policy``: write, check, show and apply the policy."""
+
+import asyncio
+import fcntl
+import getpass
+import hashlib
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+import click
+
+from pratique.cli.output import emit, replace_file, require_new
+from pratique.config import Options, load
+from pratique.errors import PolicyError, StoreError
+from pratique.model import Decision, ImageId, Report, Verdict
+from pratique.pipelines.enforce import APPLIED_STATE
+from pratique.pipelines.prepare import LOCK_NAME
+from pratique.policy import Document, first_policy, parse, render
+from pratique.policy.document import MAX_DOCUMENT_BYTES
+from pratique.runtime import Engine
+from pratique.store import Store
+
+_APPLY_WITHIN_S: Final = 10.0
+_POLL_S: Final = 0.1
+_FILE = click.argument("file", type=click.Path(path_type=Path))
+
+
+@click.group("policy")
+def command() -> None:
+    """Write, check, show and apply the policy."""
+
+
+@command.command("init")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to a new file.")
+@click.option("--from-host", is_flag=True, help="List the images of the containers that run now, to be learnt.")
+def init(output: Path | None, from_host: bool) -> None:
+    """Print a policy in which every key is explained."""
+    require_new(output)
+    document = asyncio.run(_from_host(load())) if from_host else Document()
+    emit(render(document), output)
+
+
+@command.command("check")
+@_FILE
+def check(file: Path) -> None:
+    """Check a policy file and tell what it holds."""
+    click.echo(f"{file} is valid: {_summary(parse(_read(file), name=str(file)))}")
+
+
+@command.command("show")
+def show() -> None:
+    """Print the policy of this host."""
+    options = load()
+    text = _read(options.policy_path)
+    parse(text, name=str(options.policy_path))
+    if _agent_runs(options) and _applied(options) != hashlib.sha256(text).hexdigest():
+        click.echo(f"{options.policy_path} has changed and is not in force yet", err=True)
+    click.echo(text.decode(), nl=False)
+
+
+@command.command("apply")
+@_FILE
+def apply(file: Path) -> None:
+    """Put a policy into force, without a restart of anything.
+
+    It is checked first, and replaces the old one whole or not at all.
+    """
+    options = load()
+    text = _read(file)
+    document = parse(text, name=str(file))
+    digest = hashlib.sha256(text).hexdigest()
+    running = _agent_runs(options)
+    with Store.open(options.store_path) as store:
+        replace_file(options.policy_path, text)
+        store.append_decisions([_decision(digest)])
+        if running:
+            _wait_until_live(store, digest)
+        else:
+            store.put_policy(text.decode(), digest, time.time())
+    state = "live" if running else "no agent is running; in force from its next start"
+    click.echo(f"{state}: {_summary(document)}")
+
+
+async def _from_host(options: Options) -> Document:
+    async with Engine.connect(options.docker_host) as engine:
+        images, containers = await engine.images(), await engine.containers()
+    reports = _reports(options, [image.id for image in images])
+    document = first_policy(images, containers, reports)
+    running = {container.image for container in containers if container.running}
+    listed = {image_id for entry in document.images for image_id in entry.ids}
+    for image in images:
+        if image.id in running - listed:
+            why = "its report does not pass" if image.id in reports else "it has no report yet ('pratique up' scans it)"
+            click.echo(f"not listed: {image.name}, {why}", err=True)
+    return document
+
+
+def _reports(options: Options, image_ids: list[ImageId]) -> dict[ImageId, Report]:
+    if not options.store_path.exists():
+        return {}
+    with Store.open(options.store_path, read_only=True) as store:
+        return {image_id: report for image_id in image_ids if (report := store.report(image_id)) is not None}
+
+
+def _read(file: Path) -> bytes:
+    try:
+        with file.open("rb") as stream:
+            return stream.read(MAX_DOCUMENT_BYTES + 1)
+    except OSError as error:
+        msg = f"policy {file} cannot be read: {error.strerror}"
+        raise PolicyError(msg, hint="'pratique policy init -o FILE' writes a first one") from error
+
+
+def _summary(document: Document) -> str:
+    rules = sum(len(entry.allow) for entry in document.images)
+    modes = sorted({entry.egress.value for entry in document.images})
+    egress = f", egress {' and '.join(modes)}" if modes else ""
+    return f"{len(document.images)} images, {rules} rules{egress}, builds {document.builds.value}"
+
+
+def _decision(digest: str) -> Decision:
+    user = os.environ.get("SUDO_USER") or getpass.getuser()
+    return Decision(
+        at=time.time(),
+        verdict=Verdict.ALLOW,
+        rule="policy.apply",
+        subject="policy apply",
+        reason=f"sha256 {digest}",
+        source=f"user {user}",
+    )
+
+
+def _agent_runs(options: Options) -> bool:
+    try:
+        descriptor = os.open(Path(options.run_dir) / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _applied(options: Options) -> str | None:
+    with Store.open(options.store_path, read_only=True) as store:
+        return store.state(APPLIED_STATE)
+
+
+def _wait_until_live(store: Store, digest: str) -> None:
+    deadline = time.monotonic() + _APPLY_WITHIN_S
+    while store.state(APPLIED_STATE) != digest:
+        if time.monotonic() > deadline:
+            msg = f"the policy was written, but the agent did not put it into force within {_APPLY_WITHIN_S:.0f} s"
+            raise StoreError(msg, hint="look at what the agent says; the old policy stays in force until then")
+        time.sleep(_POLL_S)
