@@ -20,9 +20,7 @@ import docker
 
 _SOURCES: Final = Path(__file__).parent / "programs"
 _BUILT: Final = Path("/tmp/pratique-testbed-programs")
-_APPLETS: Final = (
-    "sh cat cp chmod echo env grep head id ip ls mkdir nslookup ping ps rm sleep sort tail touch true wget"
-)
+_APPLETS: Final = "sh cat cp chmod echo env grep head id ip ls mkdir ping ps rm sleep tail timeout touch true wget"
 _CFLAGS: Final = ("-std=gnu11", "-O2", "-static", "-s")
 
 _APK_INSTALLED: Final = """\

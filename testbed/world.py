@@ -18,7 +18,7 @@ from typing import Final, Self
 
 import msgspec
 
-from testbed.engine import BRIDGE6, ThrowAwayEngine
+from testbed.engine import ThrowAwayEngine
 from testbed.namespace import Namespace, link
 from testbed.servers import FENCE_PORT, Event
 
@@ -131,7 +131,7 @@ class World:
             namespace.run("ip", "address", "add", f"fd00:{subnet}::{number}/64", "dev", interface, "nodad")
         for namespace, subnet in ((outside, 214), (attacker, 215)):
             namespace.run("ip", "route", "add", "default", "via", f"10.{subnet}.0.1")
-            namespace.run("ip", "route", "add", BRIDGE6, "via", f"fd00:{subnet}::1")
+            namespace.run("ip", "route", "add", "default", "via", f"fd00:{subnet}::1")
         folder = self.engine.folder
         self.attacker = Peer("attacker", attacker, folder, ATTACKER)
         self.attacker.wait_for(lambda event: event.kind == "sniffing")
