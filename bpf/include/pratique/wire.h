@@ -147,7 +147,6 @@ struct pq_payload_event {
 	__u8 protocol;
 	__u8 family;
 	__u32 length;
-	__u32 unused[2];
 	__u8 payload[PQ_PAYLOAD_BYTES];
 };
 

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Who a container may talk to. Attached at the engine's parent cgroups, so that containers and build steps are covered
+ * from their first instant.
+ *
+ * Every packet that leaves a container's socket passes cgroup_skb/egress: that is the wall. The connect and sendmsg hooks
+ * come earlier: they refuse at once (EPERM), where TCP would hang, they see addresses before NAT, and they know the task.
+ */
+#define TELL_CGROUPS
+#include "pratique/birth.h"
+#include "pratique/flow.h"
+#include "pratique/payload.h"
+
+#define REFUSE 0
+#define PASS 1
+#define LOOPBACK_INTERFACE 1 /* the kernel gives lo this index in every network namespace */
+#define REPLY_WINDOW (60 * SECOND)
+#define STATE_LISTEN 10
+#define ND_FIRST 133 /* router solicitation … redirect, RFC 4861 */
+#define ND_LAST 137
+#define ND_HOP_LIMIT 255
+#define ND_MAX_LENGTH 64
+#define MLD_QUERY 130 /* query, report, done, RFC 2710 */
+#define MLD_DONE 132
+#define MLD2_REPORT 143 /* RFC 3810 */
+#define MLD_HOP_LIMIT 1
+
+enum direction { UNKNOWN, OUTGOING, INCOMING };
+
+/* What is known of a socket; a socket that a listener makes inherits it. */
+struct pq_socket {
+	__u32 generation; /* when verdict was given; 0: never */
+	__u8 direction;
+	__u8 verdict;
+	__u8 payload_seen;
+	__u8 of_user; /* a raw socket that a program made, not the kernel */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+	__type(key, int);
+	__type(value, struct pq_socket);
+} pq_sockets SEC(".maps");
+
+/* Who sent a datagram to the container's port without being asked: it may be answered. */
+struct pq_caller {
+	__u64 cgroup;
+	__u32 address[4];
+	__u16 port;
+	__u16 own_port;
+	__u32 unused;
+};
+
+/* The interface tells an answer from a packet that the container sent to itself to forge a caller. */
+struct pq_call {
+	__u64 at;
+	__u64 interface;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct pq_caller);
+	__type(value, struct pq_call);
+} pq_callers SEC(".maps");
+
+PQ_INLINE struct pq_caller make_caller(__u64 cgroup, const struct pq_peer *peer, __u16 own_port)
+{
+	struct pq_caller caller = {.cgroup = cgroup, .port = peer->port, .own_port = own_port};
+
+	__builtin_memcpy(caller.address, peer->address, sizeof(caller.address));
+	return caller;
+}
+
+/* interface 0: not known yet, as in sendmsg; the packet will be asked again. */
+PQ_INLINE bool is_reply(const struct pq_owner *owner, const struct pq_peer *peer, __u16 own_port, __u32 interface)
+{
+	struct pq_caller caller = make_caller(owner->cgroup, peer, own_port);
+	struct pq_call *call;
+
+	if (peer->protocol != PQ_FLOW_UDP)
+		return false;
+	call = bpf_map_lookup_elem(&pq_callers, &caller);
+	return call && bpf_ktime_get_ns() - call->at < REPLY_WINDOW && (!interface || interface == call->interface);
+}
+
+PQ_INLINE int account(struct pq_owner *owner, struct pq_peer *peer, __u32 verdict, struct pq_amount *amount)
+{
+	record(owner, peer, PQ_FLOW_EGRESS, verdict, amount);
+	return verdict == PQ_FLOW_DENIED ? REFUSE : PASS;
+}
+
+/* Traffic of the other direction is listed by the container's own port: peers' ports are random. */
+PQ_INLINE int account_ingress(struct pq_owner *owner, struct pq_packet *packet, struct pq_amount *amount)
+{
+	struct pq_peer peer = packet->peer;
+
+	peer.port = packet->own_port;
+	record(owner, &peer, PQ_FLOW_INGRESS, PQ_FLOW_ALLOWED, amount);
+	return PASS;
+}
+
+/* connect() and sendmsg() with an address, before anything is sent. */
+static __always_inline int ask(struct bpf_sock_addr *ctx, struct pq_peer *peer)
+{
+	struct pq_amount amount = {};
+	struct pq_config *settings;
+	struct pq_owner owner;
+	__u32 verdict;
+
+	if (!find_current_owner(&owner))
+		return PASS;
+	peer->port = bpf_ntohs(ctx->user_port);
+	if (ctx->protocol == IPPROTO_TCP || ctx->protocol == IPPROTO_MPTCP)
+		peer->protocol = PQ_FLOW_TCP;
+	else if (ctx->protocol == IPPROTO_UDP || ctx->protocol == IPPROTO_UDPLITE)
+		peer->protocol = PQ_FLOW_UDP;
+	else
+		return PASS; /* the packet will be judged */
+	settings = get_config();
+	if (is_loopback(peer) && !is_resolver(peer) && settings && bpf_get_netns_cookie(ctx) != settings->host_netns)
+		return PASS;
+	verdict = judge(&owner, peer);
+	if (verdict != PQ_FLOW_ALLOWED && ctx->sk && is_reply(&owner, peer, ctx->sk->src_port, 0))
+		return PASS;
+	amount.packets = verdict == PQ_FLOW_DENIED;
+	return account(&owner, peer, verdict, &amount);
+}
+
+PQ_INLINE int ask_ipv4(struct bpf_sock_addr *ctx)
+{
+	struct pq_peer peer = {.family = PQ_FAMILY_IPV4};
+
+	peer.address[0] = ctx->user_ip4;
+	return ask(ctx, &peer);
+}
+
+PQ_INLINE int ask_ipv6(struct bpf_sock_addr *ctx)
+{
+	struct pq_peer peer = {.family = PQ_FAMILY_IPV6};
+	__u32 first = ctx->user_ip6[0], second = ctx->user_ip6[1];
+	__u32 third = ctx->user_ip6[2], fourth = ctx->user_ip6[3];
+
+	if (!first && !second && third == bpf_htonl(0xffff)) {
+		peer.family = PQ_FAMILY_IPV4;
+		peer.address[0] = fourth;
+		return ask(ctx, &peer);
+	}
+	peer.address[0] = first;
+	peer.address[1] = second;
+	peer.address[2] = third;
+	peer.address[3] = fourth;
+	return ask(ctx, &peer);
+}
+
+SEC("cgroup/connect4")
+int connect_ipv4(struct bpf_sock_addr *ctx)
+{
+	return ask_ipv4(ctx);
+}
+
+SEC("cgroup/connect6")
+int connect_ipv6(struct bpf_sock_addr *ctx)
+{
+	return ask_ipv6(ctx);
+}
+
+SEC("cgroup/sendmsg4")
+int send_ipv4(struct bpf_sock_addr *ctx)
+{
+	return ask_ipv4(ctx);
+}
+
+SEC("cgroup/sendmsg6")
+int send_ipv6(struct bpf_sock_addr *ctx)
+{
+	return ask_ipv6(ctx);
+}
+
+/* Runs for sockets of programs only: what the kernel makes for itself in a container's namespace stays unmarked. */
+SEC("cgroup/sock_create")
+int socket_made(struct bpf_sock *sk)
+{
+	struct pq_socket *state;
+
+	if (sk->type != SOCK_RAW)
+		return PASS;
+	state = bpf_sk_storage_get(&pq_sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (state)
+		state->of_user = 1;
+	return PASS;
+}
+
+#define SKB_ANCESTOR(level) bpf_skb_ancestor_cgroup_id(skb, level)
+
+/* A connection older than this sensor: incoming if somebody listens on its port. */
+PQ_INLINE bool has_listener(struct __sk_buff *skb, const struct pq_packet *packet)
+{
+	struct bpf_sock_tuple tuple = {};
+	bool listens = false;
+	struct bpf_sock *sk;
+
+	/* The source port stays 0, so that the connection itself is not what is found. */
+	if (packet->peer.family == PQ_FAMILY_IPV4) {
+		tuple.ipv4.saddr = packet->peer.address[0];
+		tuple.ipv4.daddr = packet->own_address[0];
+		tuple.ipv4.dport = bpf_htons(packet->own_port);
+		sk = bpf_sk_lookup_tcp(skb, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+	} else {
+		__builtin_memcpy(tuple.ipv6.saddr, packet->peer.address, 16);
+		__builtin_memcpy(tuple.ipv6.daddr, packet->own_address, 16);
+		tuple.ipv6.dport = bpf_htons(packet->own_port);
+		sk = bpf_sk_lookup_tcp(skb, &tuple, sizeof(tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
+	}
+	if (sk) {
+		listens = sk->state == STATE_LISTEN;
+		bpf_sk_release(sk);
+	}
+	return listens;
+}
+
+/*
+ * TCP of a stream socket. Answers of a server pass; raw sockets that send TCP do not come here. A SYN-ACK leaves by way
+ * of the listener, which is marked INCOMING and hands that on to the connection's socket.
+ */
+PQ_INLINE int leave_stream(struct __sk_buff *skb, struct bpf_sock *sk, struct pq_owner *owner, struct pq_packet *packet,
+			   struct pq_amount *amount)
+{
+	struct pq_socket *state = bpf_sk_storage_get(&pq_sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	bool opens = (packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+
+	if (!state)
+		return account(owner, &packet->peer, judge(owner, &packet->peer), amount);
+	if (opens) {
+		state->direction = OUTGOING;
+		state->generation = 0;
+	} else if (state->direction == UNKNOWN) {
+		bool incoming = packet->tcp_flags & TCP_SYN || has_listener(skb, packet);
+
+		state->direction = incoming ? INCOMING : OUTGOING;
+	}
+	if (state->direction == INCOMING)
+		return account_ingress(owner, packet, amount);
+	if (state->generation != owner->generation) {
+		state->verdict = judge(owner, &packet->peer);
+		state->generation = owner->generation;
+	}
+	if (!state->payload_seen && state->verdict != PQ_FLOW_DENIED && skb->len > packet->payload) {
+		state->payload_seen = 1;
+		tell_payload(skb, owner, packet);
+	}
+	return account(owner, &packet->peer, state->verdict, amount);
+}
+
+/*
+ * What the kernel itself sends to make IPv6 work: neighbour discovery and multicast listener reports. Only from sockets
+ * that no program made, so that nothing can be smuggled; bounded in shape for raw sockets older than this sensor.
+ */
+PQ_INLINE bool is_housekeeping(struct bpf_sock *sk, const struct pq_packet *packet)
+{
+	const struct pq_peer *peer = &packet->peer;
+	struct pq_socket *state;
+	bool nd, mld;
+
+	if (peer->family != PQ_FAMILY_IPV6 || peer->protocol != PQ_FLOW_ICMP || sk->type != SOCK_RAW)
+		return false;
+	nd = peer->port >= ND_FIRST && peer->port <= ND_LAST && packet->hop_limit == ND_HOP_LIMIT &&
+	     packet->length <= ND_MAX_LENGTH;
+	mld = ((peer->port >= MLD_QUERY && peer->port <= MLD_DONE) || peer->port == MLD2_REPORT) &&
+	      packet->hop_limit == MLD_HOP_LIMIT && bpf_ntohl(peer->address[0]) >> 24 == 0xff;
+	if (!nd && !mld)
+		return false;
+	state = bpf_sk_storage_get(&pq_sockets, sk, 0, 0);
+	return !state || !state->of_user;
+}
+
+/* A datagram from port 53 that nobody asked for could pass for a DNS answer, also on the way to itself. */
+PQ_INLINE bool is_forged_answer(const struct pq_packet *packet)
+{
+	return packet->peer.protocol == PQ_FLOW_UDP && packet->own_port == DNS_PORT;
+}
+
+PQ_INLINE bool is_from_loopback(const struct pq_packet *packet)
+{
+	struct pq_peer self = {.family = packet->peer.family};
+
+	__builtin_memcpy(self.address, packet->own_address, sizeof(self.address));
+	return is_loopback(&self) && !is_resolver(&self);
+}
+
+SEC("cgroup_skb/egress")
+int packet_leaves(struct __sk_buff *skb)
+{
+	struct pq_amount amount = {.packets = skb->gso_segs ?: 1, .bytes = skb->len};
+	struct pq_packet packet = {};
+	struct bpf_sock *sk = skb->sk;
+	struct pq_owner owner;
+	__u32 verdict;
+
+	if (!find_owner(&owner, SKB_ANCESTOR))
+		return PASS;
+	sk = sk ? bpf_sk_fullsock(sk) : 0;
+	if (!read_packet(skb, &packet, true) || !sk)
+		return owner.slot.egress == PQ_EGRESS_ENFORCE ? REFUSE : PASS;
+	if (is_resolver(&packet.peer) && packet.peer.protocol != PQ_FLOW_ICMP) {
+		packet.peer.port = DNS_PORT; /* the engine's NAT has put its own port there */
+	} else if (skb->ifindex == LOOPBACK_INTERFACE) {
+		bool forged = is_forged_answer(&packet) && !is_from_loopback(&packet);
+
+		return forged && owner.slot.egress == PQ_EGRESS_ENFORCE ? REFUSE : PASS;
+	}
+	if (packet.peer.protocol == PQ_FLOW_TCP && sk->type == SOCK_STREAM)
+		return leave_stream(skb, sk, &owner, &packet, &amount);
+	verdict = judge(&owner, &packet.peer);
+	if (verdict != PQ_FLOW_ALLOWED && is_housekeeping(sk, &packet))
+		return PASS;
+	if ((verdict != PQ_FLOW_ALLOWED || is_forged_answer(&packet)) &&
+	    is_reply(&owner, &packet.peer, packet.own_port, skb->ifindex))
+		return account_ingress(&owner, &packet, &amount);
+	if (is_forged_answer(&packet) && owner.slot.egress == PQ_EGRESS_ENFORCE)
+		verdict = PQ_FLOW_DENIED;
+	if (packet.peer.protocol == PQ_FLOW_UDP && packet.peer.port == DNS_PORT && verdict != PQ_FLOW_DENIED)
+		tell_payload(skb, &owner, &packet);
+	return account(&owner, &packet.peer, verdict, &amount);
+}
+
+/* Whether a datagram answers what the container sent. */
+PQ_INLINE bool is_answer(struct pq_owner *owner, struct pq_peer *peer)
+{
+	__u32 verdict = judge(owner, peer);
+	struct pq_flow_key key = make_flow_key(owner, peer, PQ_FLOW_EGRESS, verdict);
+
+	return verdict != PQ_FLOW_DENIED && bpf_map_lookup_elem(&pq_flows, &key);
+}
+
+SEC("cgroup_skb/ingress")
+int packet_arrives(struct __sk_buff *skb)
+{
+	struct pq_amount amount = {.packets = skb->gso_segs ?: 1, .bytes = skb->len};
+	struct pq_call call = {.at = bpf_ktime_get_ns(), .interface = skb->ifindex};
+	struct pq_packet packet = {};
+	struct bpf_sock *sk = skb->sk;
+	struct pq_socket *state;
+	struct pq_caller caller;
+	struct pq_owner owner;
+
+	if (skb->ifindex == LOOPBACK_INTERFACE || !find_owner(&owner, SKB_ANCESTOR))
+		return PASS;
+	if (!read_packet(skb, &packet, false) || !packet.own_port)
+		return PASS;
+	if (packet.peer.protocol == PQ_FLOW_TCP) {
+		sk = sk ? bpf_sk_fullsock(sk) : 0;
+		state = sk ? bpf_sk_storage_get(&pq_sockets, sk, 0, 0) : 0;
+		if ((packet.tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN || (state && state->direction == INCOMING))
+			account_ingress(&owner, &packet, &amount);
+		return PASS;
+	}
+	if (is_answer(&owner, &packet.peer))
+		return PASS;
+	caller = make_caller(owner.cgroup, &packet.peer, packet.own_port);
+	bpf_map_update_elem(&pq_callers, &caller, &call, BPF_ANY);
+	return account_ingress(&owner, &packet, &amount);
+}
