@@ -1,7 +1,6 @@
 """``pratique policy``: write, check, show and apply the policy."""
 
 import asyncio
-import fcntl
 import getpass
 import hashlib
 import os
@@ -15,8 +14,7 @@ from pratique.cli.output import emit, replace_file, require_new
 from pratique.config import Options, load
 from pratique.errors import PolicyError, StoreError
 from pratique.model import Decision, ImageId, Report, Verdict
-from pratique.pipelines.enforce import APPLIED_STATE
-from pratique.pipelines.prepare import LOCK_NAME
+from pratique.pipelines.presence import APPLIED_STATE, agent_runs
 from pratique.policy import Document, first_policy, parse, render
 from pratique.policy.document import MAX_DOCUMENT_BYTES
 from pratique.runtime import Engine
@@ -55,7 +53,7 @@ def show() -> None:
     options = load()
     text = _read(options.policy_path)
     parse(text, name=str(options.policy_path))
-    if _agent_runs(options) and _applied(options) != hashlib.sha256(text).hexdigest():
+    if agent_runs(Path(options.run_dir)) and _applied(options) != hashlib.sha256(text).hexdigest():
         click.echo(f"{options.policy_path} has changed and is not in force yet", err=True)
     click.echo(text.decode(), nl=False)
 
@@ -71,7 +69,7 @@ def apply(file: Path) -> None:
     text = _read(file)
     document = parse(text, name=str(file))
     digest = hashlib.sha256(text).hexdigest()
-    running = _agent_runs(options)
+    running = agent_runs(Path(options.run_dir))
     with Store.open(options.store_path) as store:
         replace_file(options.policy_path, text)
         store.append_decisions([_decision(digest)])
@@ -130,20 +128,6 @@ def _decision(digest: str) -> Decision:
         reason=f"sha256 {digest}",
         source=f"user {user}",
     )
-
-
-def _agent_runs(options: Options) -> bool:
-    try:
-        descriptor = os.open(Path(options.run_dir) / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def _applied(options: Options) -> str | None:

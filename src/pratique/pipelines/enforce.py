@@ -7,12 +7,10 @@ from pathlib import Path
 from pratique.errors import PolicyError, PratiqueError
 from pratique.model import KernelPolicy
 from pratique.pipelines.account import Account
+from pratique.pipelines.presence import APPLIED_STATE
 from pratique.pipelines.recorder import Recorder
 from pratique.policy import UNLISTED_POLICY, Document, compile_policies, parse
 from pratique.sensor import Sensor
-
-APPLIED_STATE = "policy_applied"
-"""The store's state under which the digest of the policy file in force stands; ``policy apply`` waits for it."""
 
 
 _Stamp = tuple[int, int, int]

@@ -13,11 +13,9 @@ from pratique.errors import PratiqueError, UsageError
 from pratique.model import ImageId, Report
 from pratique.pipelines.account import Account
 from pratique.pipelines.admit import Admissions
+from pratique.pipelines.presence import LOCK_NAME
 from pratique.policy import first_policy, render
 from pratique.runtime import Engine, engine_is_running, start_engine, systemd_is_running
-
-LOCK_NAME = "agent.lock"
-"""The file in the run directory that a running agent holds locked."""
 
 
 @contextmanager
