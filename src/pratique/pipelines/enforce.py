@@ -12,7 +12,6 @@ from pratique.pipelines.recorder import Recorder
 from pratique.policy import UNLISTED_POLICY, Document, compile_policies, parse
 from pratique.sensor import Sensor
 
-
 _Stamp = tuple[int, int, int]
 
 
