@@ -8,7 +8,15 @@ from pratique.model.alert import Action, Alert, Technique
 from pratique.model.container import Container, Mount
 from pratique.model.decision import Decision, Verdict
 from pratique.model.enforcement import DriftMode, EgressMode, EgressRule, KernelPolicy
-from pratique.model.event import ExecEvent, ExecFlag, LossEvent, PacketSocketEvent, SensorEvent
+from pratique.model.event import (
+    CgroupEvent,
+    ExecEvent,
+    ExecFlag,
+    LossEvent,
+    PacketSocketEvent,
+    PayloadEvent,
+    SensorEvent,
+)
 from pratique.model.finding import Finding, FindingKind, Severity
 from pratique.model.flow import Direction, Flow, FlowEvent, FlowVerdict, Protocol
 from pratique.model.identity import ImageId, ImageIdentity
@@ -19,6 +27,7 @@ __all__ = [
     "REPORT_VERSION",
     "Action",
     "Alert",
+    "CgroupEvent",
     "Container",
     "Decision",
     "Direction",
@@ -39,6 +48,7 @@ __all__ = [
     "Mount",
     "Package",
     "PacketSocketEvent",
+    "PayloadEvent",
     "Protocol",
     "Report",
     "SensorEvent",

@@ -4,7 +4,7 @@ from enum import IntFlag
 
 from msgspec import Struct
 
-from pratique.model.flow import FlowEvent
+from pratique.model.flow import FlowEvent, Protocol
 
 
 class ExecFlag(IntFlag):
@@ -66,4 +66,26 @@ class LossEvent(Struct, frozen=True):
     count: int
 
 
-SensorEvent = FlowEvent | ExecEvent | PacketSocketEvent | LossEvent
+class CgroupEvent(Struct, frozen=True):
+    """A container's or a build step's cgroup was made or removed."""
+
+    at: float
+    cgroup: int
+    container: str
+    """64 hex digits; ``buildkit/<id>`` for a build step; the cgroup's own name for anything else."""
+    created: bool
+
+
+class PayloadEvent(Struct, frozen=True):
+    """How a conversation began: JSON over TCP, or a DNS question."""
+
+    at: float
+    cgroup: int
+    protocol: Protocol
+    address: str
+    port: int
+    payload: bytes
+    """At most 128 bytes, from the first byte after the transport's header."""
+
+
+SensorEvent = FlowEvent | ExecEvent | PacketSocketEvent | LossEvent | CgroupEvent | PayloadEvent
