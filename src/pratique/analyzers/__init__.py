@@ -1,4 +1,12 @@
-"""From an image's files to facts: packages, malware, secrets, configuration.
+"""Facts about an image: packages, malware, secrets, configuration.
 
-In: a merged tree. Out: packages and findings. Never: reads a path that it did not ask for.
+In: an opened image. Out: packages, findings, what could not be read. Never: matches advisories, judges, shows.
+Each analyzer says which files it wants and sees nothing else; broken content costs one located ``Unread``.
 """
+
+from pratique.analyzers.base import Analyzer, Context, Fact
+from pratique.analyzers.catalogue import CATALOGUE
+from pratique.analyzers.options import Options
+from pratique.analyzers.run import Facts, analyze
+
+__all__ = ["CATALOGUE", "Analyzer", "Context", "Fact", "Facts", "Options", "analyze"]

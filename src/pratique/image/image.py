@@ -68,6 +68,10 @@ class Image:
         self._layers.close()
         self._container.close()
 
+    def is_readable(self, node: Node) -> bool:
+        """Tell whether a file's layer could be opened."""
+        return self._tars[node.data_layer] is not None
+
     def read(self, node: Node, start: int = 0, count: int | None = None) -> bytes:
         """Return bytes of a file of the tree; less than ``count`` at its end. Holes of sparse files are zeros.
 

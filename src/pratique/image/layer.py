@@ -4,7 +4,7 @@ import hashlib
 import os
 from typing import Final
 
-from isal import isal_zlib
+from isal import igzip_lib, isal_zlib
 
 from pratique.errors import ImageError
 from pratique.image.options import Options
@@ -66,7 +66,7 @@ class OpenLayers:
                     engine = isal_zlib.decompressobj(wbits=31)
                 try:
                     output = engine.decompress(data, _OUTPUT_BYTES)
-                except isal_zlib.IsalError as error:
+                except igzip_lib.IsalError as error:  # type: ignore[misc]  # its stub calls the class a value
                     msg = f"{blob.name} is not valid gzip: {error}"
                     raise ImageError(msg) from error
                 data = engine.unused_data if engine.eof else engine.unconsumed_tail

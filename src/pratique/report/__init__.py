@@ -1,4 +1,9 @@
-"""Renders a report document.
+"""Renders a report. Pure.
 
-In: reports. Out: text. Never: knows how a finding was found.
+In: a report. Out: text: a table for people, or the versioned JSON document. Never: knows how a thing was found.
 """
+
+from pratique.report.render import Format, render
+from pratique.report.summary import Summary, summarize
+
+__all__ = ["Format", "Summary", "render", "summarize"]

@@ -1,0 +1,1 @@
+"""One file for each package ecosystem: the database that an installation leaves behind → packages."""

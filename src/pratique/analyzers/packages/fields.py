@@ -1,0 +1,19 @@
+"""What is common to fields of package databases: they are an enemy's text."""
+
+import re
+from typing import Final
+
+from packageurl import PackageURL
+
+_PLAIN: Final = re.compile(r"[!-~]{1,256}")
+
+
+def plain(text: str) -> str:
+    """Return a name or version if it is one bounded word of visible ASCII, as each ecosystem asks; else ""."""
+    return text if _PLAIN.fullmatch(text) else ""
+
+
+def purl(kind: str, namespace: str, name: str, version: str, **qualifiers: str) -> str:
+    """Return the package URL (purl-spec) of a package."""
+    given = {key: value for key, value in qualifiers.items() if value}
+    return PackageURL(kind, namespace or None, name, version, given).to_string()

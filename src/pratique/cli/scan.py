@@ -1,0 +1,150 @@
+"""``pratique scan``: one image, one report, one exit code."""
+
+import asyncio
+import multiprocessing
+import shutil
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Final
+
+import click
+
+from pratique import config
+from pratique.cli.output import replace_file
+from pratique.errors import EngineError, GateError, IncompleteError, StoreError, UsageError
+from pratique.model import Report
+from pratique.pipelines.scan import scan_engine_image, scan_file
+from pratique.policy import Admission, Gate, judge_report
+from pratique.report import Format, render
+from pratique.runtime import Engine
+from pratique.store import Store
+
+_ENGINE: Final = "docker:"
+_FILES: Final = ("archive:", "oci:")
+
+
+@click.command()
+@click.argument("target")
+@click.option(
+    "-f",
+    "--format",
+    "form",
+    type=click.Choice([form.value for form in Format]),
+    default=Format.TABLE.value,
+    show_default=True,
+    help="How to show the report.",
+)
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write the report here."
+)
+@click.option(
+    "--fail-on",
+    "gates",
+    multiple=True,
+    type=click.Choice([gate.value for gate in Gate]),
+    help="Exit with 2 on a finding of this kind, or on a vulnerability at least this bad that has a fix. Repeatable.",
+)
+@click.option("--state-dir", metavar="DIR", help="Where the store and the advisories are.  [/var/lib/pratique]")
+@click.option("--docker-host", metavar="URL", help="The engine.  [unix:///var/run/docker.sock]")
+def command(  # one parameter an option
+    *,
+    target: str,
+    form: str,
+    output: Path | None,
+    gates: tuple[str, ...],
+    state_dir: str | None,
+    docker_host: str | None,
+) -> None:
+    """Scan an image: packages, vulnerabilities, malware, secrets, configuration.
+
+    TARGET is an image of the engine, a file made by 'docker save', or an OCI layout (a directory or a tar):
+
+    \b
+    An image of the engine:        pratique scan shop/checkout:1
+    The same, said outright:       pratique scan docker:shop/checkout:1
+    A saved image:                 pratique scan checkout.tar
+    An OCI layout:                 pratique scan oci:./layout
+    A gate in a pipeline:          pratique scan --fail-on malware --fail-on high checkout.tar
+    A document for other tools:    pratique scan -f json -o report.json checkout.tar
+
+    The report is kept in the store under the image's id, where there is a store that may be written.
+
+    Exit codes: 0 clean, 1 error, 2 --fail-on was met, 3 something could not be read.
+    """  # noqa: D301  # \b is click's mark for "do not re-wrap"
+    options = config.load({"state_dir": state_dir, "docker_host": docker_host})
+    path = _as_path(target)
+    report = scan_file(path, advisories=options.advisories_path) if path else _scan_of_engine(target, options)
+    width = shutil.get_terminal_size().columns if output is None and sys.stdout.isatty() else 120
+    text = render(report, Format(form), width=width)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        replace_file(output, text.encode())
+    _keep(report, options.store_path)
+    _judge(report, tuple(Gate(gate) for gate in gates))
+
+
+def _as_path(target: str) -> Path | None:
+    """Return the path that a target names, or None when it is a name for the engine.
+
+    :raises UsageError: when a target says that it is a path and there is nothing
+    """
+    for prefix in _FILES:
+        if target.startswith(prefix):
+            path = Path(target.removeprefix(prefix))
+            if not path.exists():
+                msg = f"{path} does not exist"
+                raise UsageError(msg)
+            return path
+    if target.startswith(_ENGINE):
+        return None
+    path = Path(target)
+    if path.exists():
+        return path
+    if target.startswith((".", "/")):
+        msg = f"{path} does not exist"
+        raise UsageError(msg)
+    return None
+
+
+def _scan_of_engine(target: str, options: config.Options) -> Report:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return asyncio.run(_scan_by_name(target.removeprefix(_ENGINE), options, pool))
+
+
+async def _scan_by_name(name: str, options: config.Options, pool: ProcessPoolExecutor) -> Report:
+    async with Engine.connect(options.docker_host) as engine:
+        identity = await engine.image(name)
+        if identity is None:
+            msg = f"{name} is neither a file nor an image of the engine at {options.docker_host}"
+            raise EngineError(msg, hint="'docker image ls' lists the engine's images")
+        return await scan_engine_image(engine, identity.id, pool=pool, advisories=options.advisories_path)
+
+
+def _keep(report: Report, path: Path) -> None:
+    """Store a report where there is a store; a scan by somebody who may not write there is still a scan."""
+    if not path.exists():
+        return
+    try:
+        with Store.open(path) as store:
+            store.put_image(report.image, report.scanned_at)
+            store.put_report(report)
+    except StoreError as error:
+        click.echo(f"the report was not kept: {error.what}", err=True)
+
+
+def _judge(report: Report, gates: tuple[Gate, ...]) -> None:
+    """Turn a report into an exit code.
+
+    :raises GateError: when a gate is met
+    :raises IncompleteError: when none is, and something could not be read
+    """
+    at_fault = judge_report(report, Admission(fail_on=gates))
+    if isinstance(at_fault, str):
+        raise IncompleteError(at_fault)
+    if at_fault:
+        rules = ", ".join(dict.fromkeys(finding.rule for finding in at_fault[:5]))
+        more = f" and {len(at_fault) - 5} more" if len(at_fault) > 5 else ""
+        msg = f"{report.image.name} does not pass --fail-on {' '.join(gates)}: {rules}{more}"
+        raise GateError(msg)

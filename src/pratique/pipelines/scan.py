@@ -1,0 +1,141 @@
+"""Scans an image: open it, analyse it, match its packages, and put it into one report.
+
+The work is the processor's. An asyncio process leaves it to a pool of worker processes, so that its loop stays free
+and hostile bytes are parsed elsewhere.
+"""
+
+import asyncio
+import os
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from pratique import analyzers
+from pratique import image as images
+from pratique.advisories import Database
+from pratique.errors import EngineError, ImageError, StoreError
+from pratique.model import Finding, ImageId, ImageIdentity, Package, Report, Unread
+from pratique.runtime import Engine
+
+_WRITE_BYTES: Final = 4 << 20
+
+
+class Options(Struct, frozen=True):
+    """The bounds of a scan."""
+
+    image: images.Options = images.Options()
+    analysis: analyzers.Options = analyzers.Options()
+
+
+def scan_file(
+    path: Path, options: Options | None = None, *, advisories: Path | None = None, identity: ImageIdentity | None = None
+) -> Report:
+    """Scan the image in an archive or a layout.
+
+    :param advisories: the advisory database; where there is none, the report's ``advisories_at`` is 0
+    :param identity: the image that it must be, as its engine describes it
+    :raises ImageError: when it cannot be read, lies about itself, or is another image
+    """
+    options = options or Options()
+    started, clock = time.time(), time.monotonic()
+    with images.open_image(path, options.image) as image:
+        if identity is not None and identity.id not in image.digests:
+            msg = f"the engine gave image {image.identity.id} in place of {identity.id}"
+            raise ImageError(msg)
+        facts = analyzers.analyze(image, options.analysis)
+        about = image.identity if identity is None else _completed(identity, image.identity)
+    vulnerabilities, advisories_at, unread = _match(facts.packages, advisories)
+    return Report(
+        image=about,
+        scanned_at=started,
+        duration_s=time.monotonic() - clock,
+        distribution=facts.distribution,
+        packages=facts.packages,
+        findings=(*facts.findings, *vulnerabilities),
+        unread=(*facts.unread, *unread),
+        advisories_at=advisories_at,
+        files=facts.files,
+    )
+
+
+async def scan_engine_image(
+    engine: Engine,
+    image_id: ImageId,
+    options: Options | None = None,
+    *,
+    pool: Executor,
+    advisories: Path | None = None,
+) -> Report:
+    """Scan an image of an engine in a worker of ``pool``.
+
+    The export is spooled to a file in a private directory, which is gone when this returns or is cancelled.
+
+    :raises EngineError: when the engine does not know the image, or does not hand it out
+    :raises ImageError: as :func:`scan_file`
+    """
+    options = options or Options()
+    identity = await engine.image(image_id)
+    if identity is None:
+        msg = f"the engine has no image {image_id}"
+        raise EngineError(msg)
+    with tempfile.TemporaryDirectory(prefix="pratique-", dir=options.image.spool_dir or None) as directory:
+        path = Path(directory) / "image.tar"
+        await _spool(engine.export(identity.id), path, options.image.max_image_bytes)
+        work = asyncio.get_running_loop().run_in_executor(
+            pool, _scan_in_worker, str(path), options, str(advisories or ""), identity
+        )
+        return msgspec.msgpack.decode(await work, type=Report)
+
+
+def _scan_in_worker(path: str, options: Options, advisories: str, identity: ImageIdentity) -> bytes:
+    """Scan in a worker process; the report comes back as bytes that the agent decodes by its type."""
+    report = scan_file(Path(path), options, advisories=Path(advisories) if advisories else None, identity=identity)
+    return msgspec.msgpack.encode(report)
+
+
+async def _spool(export: AsyncIterator[bytes], path: Path, most: int) -> None:
+    written = 0
+    pending: list[bytes] = []
+    try:
+        with path.open("xb", buffering=0) as file:
+            async for chunk in export:
+                written += len(chunk)
+                if written > most:
+                    msg = f"the engine's export is larger than {most} bytes"
+                    raise ImageError(msg)
+                pending.append(chunk)
+                if sum(map(len, pending)) >= _WRITE_BYTES:
+                    await asyncio.to_thread(_write, file.fileno(), b"".join(pending))
+                    pending.clear()
+            await asyncio.to_thread(_write, file.fileno(), b"".join(pending))
+    except OSError as error:
+        msg = f"the engine's export cannot be kept in {path.parent}: {error.strerror}"
+        raise ImageError(msg, hint="set TMPDIR to a directory with room for the image") from error
+
+
+def _write(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _match(packages: tuple[Package, ...], path: Path | None) -> tuple[list[Finding], float, list[Unread]]:
+    """Return vulnerabilities, the age of the data, and what could not be asked; a missing database is no error."""
+    if path is None or not path.exists():
+        return [], 0.0, []
+    try:
+        with Database.open(path) as database:
+            return database.match(packages), database.built_at, []
+    except StoreError as error:
+        return [], 0.0, [Unread(path="advisory database", reason=error.what)]
+
+
+def _completed(engine: ImageIdentity, image: ImageIdentity) -> ImageIdentity:
+    """Return what the engine says, with the layers as they were verified."""
+    return msgspec.structs.replace(engine, layers=image.layers)
