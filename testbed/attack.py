@@ -11,7 +11,7 @@ from collections.abc import Callable
 import requests
 from docker.errors import APIError
 from docker.models.containers import Container
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from testbed import images
 from testbed.shop import Shop
@@ -93,3 +93,7 @@ class Step(Struct, frozen=True):
     effect: Callable[[Attack, str], bool]
     wall: str
     """Which wall stops it."""
+
+    def but_stopped_by(self, wall: str) -> "Step":
+        """Return the same step for a policy under which another wall stops it."""
+        return structs.replace(self, wall=wall)

@@ -13,6 +13,11 @@ from testbed.servers import EVIL_DOMAIN, POOL_PORT, TCP_PORTS, UDP_PORT
 from testbed.shop import CHECKOUT, GATEWAY, NEIGHBOUR, REDIS_PORT
 from testbed.world import ATTACKER, ATTACKER6, RESOLVER
 
+GUARD: Final = "guard"
+GATE: Final = "scan gate"
+EGRESS: Final = "kernel egress"
+DRIFT: Final = "kernel drift"
+
 _LOGIN: Final = '{"id":1,"jsonrpc":"2.0","method":"login","params":{"login":"x","pass":"x","agent":"x"}}\n'
 _BASE: Final = "alpine-like/base:1"
 _EXPERIMENTAL: Final = 253
@@ -112,7 +117,7 @@ def _of_build() -> tuple[Step, ...]:
             f"build on the host, {title}: RUN fetches and runs a script",
             partial(_build, version=version),
             lambda attack, _: attack.saw("http", "/stage-two"),
-            "guard",
+            GUARD,
         )
         for name, title, version in (("a1", "classic builder", "1"), ("a2", "BuildKit", "2"))
     )
@@ -127,7 +132,7 @@ def _of_images() -> tuple[Step, ...]:
                 f"{title} a miner's image, create, start",
                 act,
                 lambda attack, _: attack.saw("pool", within=_STARTS_WITHIN_S),
-                "scan gate",
+                GATE,
             )
             for name, title, act in miners
         ),
@@ -136,7 +141,7 @@ def _of_images() -> tuple[Step, ...]:
             "load an image in which nothing can be found; it phones home",
             _quiet,
             lambda attack, _: attack.saw("tcp", "quiet", within=_STARTS_WITHIN_S),
-            "kernel egress",
+            EGRESS,
         ),
     )
 
@@ -148,7 +153,7 @@ def _of_containers(socket: str) -> tuple[Step, ...]:
             f"create a container with {title}",
             lambda attack: _create(attack, **settings),
             lambda attack, container: _exists_with(attack, container, "HostConfig", *path, value=value),
-            "guard",
+            GUARD,
         )
 
     return (
@@ -167,21 +172,21 @@ def _of_dropping() -> tuple[Step, ...]:
             "break in, bring a program, run it",
             lambda attack: attack.execute(_drop(attack), _marker("file")),
             lambda attack, _: _marked(attack, "file"),
-            "kernel drift",
+            DRIFT,
         ),
         Step(
             "d2",
             "run a program from memory",
             lambda attack: attack.execute("probe", "memory", _drop(attack), _marker("memory")),
             lambda attack, _: _marked(attack, "memory"),
-            "kernel drift",
+            DRIFT,
         ),
         Step(
             "d3",
             "bring a library, load it",
             lambda attack: attack.execute("probe", "library", _drop(attack) and _LIBRARY, _marker("library")),
             lambda attack, _: _marked(attack, "library"),
-            "kernel drift",
+            DRIFT,
         ),
     )
 
@@ -193,7 +198,7 @@ def _of_sending() -> tuple[Step, ...]:
             title,
             lambda attack: attack.execute("probe", *command),
             lambda attack, _: attack.saw_frame(protocol, version),
-            "kernel egress",
+            EGRESS,
         )
 
     both = ((4, ATTACKER), (6, ATTACKER6))
@@ -204,14 +209,14 @@ def _of_sending() -> tuple[Step, ...]:
             "log in to a mining pool",
             lambda attack: attack.execute("probe", "tcp", ATTACKER, str(POOL_PORT), _LOGIN),
             lambda attack, _: attack.saw("pool"),
-            "kernel egress",
+            EGRESS,
         ),
         Step(
             "d5",
             "scan the neighbours",
             lambda attack: attack.execute("probe", "scan", GATEWAY[:-1], str(REDIS_PORT)),
             lambda _, received: f"{NEIGHBOUR}:" in received,
-            "kernel egress",
+            EGRESS,
         ),
         *(step(f"d6.{v}", f"send data out, TCP over IPv{v}", "tcp", v, "tcp", to, tcp, "stolen") for v, to in both),
         *(step(f"d7.{v}", f"send data out, UDP over IPv{v}", "udp", v, "udp", to, udp, "stolen") for v, to in both),
@@ -228,14 +233,14 @@ def _of_sending() -> tuple[Step, ...]:
             "send data out, packet socket, IPv4",
             lambda attack: _packet(attack, CHECKOUT, ATTACKER),
             lambda attack, _: attack.saw_frame("udp", 4),
-            "kernel egress",
+            EGRESS,
         ),
         Step(
             "d12.6",
             "send data out, packet socket, IPv6",
             lambda attack: _packet(attack, attack.shop.address6, ATTACKER6),
             lambda attack, _: attack.saw_frame("udp", 6),
-            "kernel egress",
+            EGRESS,
         ),
     )
 

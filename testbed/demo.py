@@ -1,0 +1,167 @@
+"""The demonstration: the attack on a real engine, first without Pratique and then with it.
+
+``python -m testbed.demo`` (``make demo``). Exit code 0 only if every step succeeded without and was stopped with, each
+stop was told as an alert of the wall that was to stop it, the attacker's servers received nothing, and no customer of
+the honest service saw an error.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterable
+from typing import Any, Final
+
+from msgspec import Struct
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pratique.policy import Builds
+from testbed.attack import Attack, Outcome, Step
+from testbed.engine import ThrowAwayEngine
+from testbed.protection import Protection
+from testbed.shop import CHECKOUT, Shop, policy
+from testbed.steps import DRIFT, EGRESS, GATE, GUARD, steps
+from testbed.world import RESOLVER, World
+
+_WALLS: Final = {
+    "api.build": GUARD,
+    "api.settings": GUARD,
+    "api.unhealthy-image": GATE,
+    "api.unadmitted": GATE,
+    "net.": EGRESS,
+    "exec.": DRIFT,
+}
+_TOLD_WITHIN_S: Final = 5.0
+
+
+class Row(Struct):
+    """One line of the table."""
+
+    step: Step
+    without: Outcome
+    protected: Outcome | None = None
+    told: bool = False
+    """Whether an alert of the right wall was raised."""
+
+    @property
+    def right(self) -> bool:
+        """Whether it went as it has to."""
+        return self.without.succeeded and self.protected is not None and not self.protected.succeeded and self.told
+
+
+class Demo:
+    """One engine, one world, one shop, one attack; played twice."""
+
+    def __init__(self, world: World, console: Console) -> None:
+        self._world = world
+        self._console = console
+        self._shop = Shop(world.engine.client())
+        self._attack = Attack(world, self._shop)
+        self._steps = steps(str(world.engine.socket))
+        self._rows: list[Row] = []
+        self._received = 0
+
+    def run(self) -> bool:
+        """Play it; return whether all went as it has to."""
+        say = self._console.print
+        say("[bold]The shop[/] is open: shop/checkout, with its peer shop/redis and a payment service outside.")
+        say(f"The engine's API listens without authentication on {self._world.engine.tcp_url}, as on so many hosts.\n")
+        self._world.serve(CHECKOUT)
+        say("[bold red]Without Pratique[/]")
+        self._rows = [Row(step, self._play(step)) for step in self._steps]
+        say("\n[bold green]With Pratique[/]: pratique up")
+        with Protection(self._world.engine, policy(Builds.DENY)) as protection:
+            mark = self._world.attacker.mark()
+            for row in self._rows:
+                self._play_against(protection, row)
+            say("\nThe same with a policy that lets builds run and gates their result (builds: gate)")
+            self._let_builds_run(protection)
+            for row in [row for row in self._rows if row.step.name in {"a1", "a2"}]:
+                gated = Row(row.step.but_stopped_by(EGRESS), row.without)
+                self._play_against(protection, gated)
+                self._rows.append(gated)
+            self._received = self._world.received(mark).total()
+            self._told = protection.run("alerts")
+        return self._sum_up()
+
+    def _play(self, step: Step) -> Outcome:
+        outcome = self._attack.play(step)
+        self._tell(step, outcome)
+        return outcome
+
+    def _play_against(self, protection: Protection, row: Row) -> None:
+        started = time.time()
+        row.protected = self._play(row.step)
+        deadline = time.monotonic() + _TOLD_WITHIN_S
+        while not row.told and time.monotonic() < deadline:
+            row.told = row.step.wall in _walls(protection.alerts(started))
+
+    def _let_builds_run(self, protection: Protection) -> None:
+        said = protection.log.stat().st_size
+        protection.set_policy(policy(Builds.GATE))
+        protection.wait_for("policy", after=said)
+
+    def _tell(self, step: Step, outcome: Outcome) -> None:
+        mark = Text("succeeded", "red") if outcome.succeeded else Text("stopped  ", "green")
+        self._console.print(
+            Text.assemble(f"  {step.name:<6}", mark, f"  {step.title}: {outcome.received}"),
+            overflow="ellipsis",
+            no_wrap=True,
+        )
+
+    def _sum_up(self) -> bool:
+        table = Table(box=None, pad_edge=False, title_justify="left", title="\nWhat became of the attack")
+        for heading in ("step", "", "without", "with", "wall", "time to stop"):
+            table.add_column(heading, justify="right" if heading == "time to stop" else "left")
+        for row in self._rows:
+            table.add_row(*_cells(row))
+        orders = [event for event in self._world.customers.events() if event.kind == "request"]
+        errors = sum(event.failed for event in orders)
+        self._console.print(table)
+        self._console.print("\nWhat pratique alerts tells")
+        self._console.print(Text(self._told), soft_wrap=True)
+        self._console.print(f"Bytes that the attacker's servers received with Pratique: {self._received}")
+        self._console.print(f"Orders that the honest service took meanwhile: {len(orders)}, errors: {errors}")
+        wrong = [row.step.name for row in self._rows if not row.right]
+        if wrong:
+            self._console.print(f"[bold red]Not as it has to be: {', '.join(wrong)}[/]")
+        return not wrong and not self._received and not errors
+
+
+def _walls(alerts: Iterable[dict[str, Any]]) -> set[str]:
+    """Return the walls that these alerts are told of; an alert that only watched is of no wall."""
+    return {
+        wall
+        for alert in alerts
+        for prefix, wall in _WALLS.items()
+        if alert["rule"].startswith(prefix) and alert["action"] != "alerted"
+    }
+
+
+def _cells(row: Row) -> tuple[str | Text, ...]:
+    protected = row.protected
+    without = Text("succeeds", "red") if row.without.succeeded else Text("fails", "yellow")
+    if protected is None:
+        return row.step.name, row.step.title, without
+    stopped = Text("succeeds", "bold red") if protected.succeeded else Text("stopped", "green")
+    wall = row.step.wall if row.told else Text(f"{row.step.wall} (not told)", "yellow")
+    return row.step.name, row.step.title, without, stopped, wall, f"{protected.seconds * 1000:.0f} ms"
+
+
+def main() -> int:
+    """Run the demonstration."""
+    parser = argparse.ArgumentParser(prog="python -m testbed.demo", description=__doc__.splitlines()[0])
+    parser.add_argument("--cgroups", choices=("hybrid", "v2"), default="hybrid", help="how the host mounts cgroups")
+    arguments = parser.parse_args()
+    if os.geteuid() != 0:
+        print("the demonstration needs root: namespaces, cgroups, BPF and an engine of its own", file=sys.stderr)
+        return 1
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+    with ThrowAwayEngine(cgroups=arguments.cgroups, dns=(RESOLVER,)) as engine, World(engine) as world:
+        return 0 if Demo(world, console).run() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
