@@ -63,7 +63,8 @@ class Writer:
         return number
 
     def write_feeds(self, feeds: Iterable[Feed]) -> None:
-        """Write what each ecosystem was taken from."""
+        """Write what each ecosystem was taken from, after the last advisory; drop packages left without rows."""
+        self._connection.execute("DELETE FROM package WHERE number NOT IN (SELECT package FROM affected)")
         self._connection.executemany("INSERT INTO feed VALUES (?, ?, ?, ?, ?, ?)", map(astuple, feeds))
 
     def mark(self) -> Mark:
@@ -114,7 +115,6 @@ class Writer:
         run("BEGIN")
 
     def finish(self) -> None:
-        """Drop packages without rows, build the index and close the transaction."""
-        self._connection.execute("DELETE FROM package WHERE number NOT IN (SELECT package FROM affected)")
+        """Close the transaction and build the index."""
         self._connection.execute("COMMIT")
         self._connection.executescript(schema.INDEXES + "DROP TABLE IF EXISTS temp.kept; ANALYZE;")

@@ -2,8 +2,8 @@ r"""Alpine's version order (apk-tools 3, ``src/version.c`` and apk-package(5)).
 
 ``number{.number}[letter]{_suffix[number]}[~hash][-r#]``. The suffixes ``_alpha _beta _pre _rc`` come before the bare
 version, ``_cvs _svn _git _hg _p`` after it. A number after a dot that begins with 0 compares as text, like a decimal
-fraction. Where two versions go on with different things, the order is, from lowest: suffix of a pre-release, anything
-that breaks the rules, the end, ``-r``, hash, number of a suffix, other suffix, letter, ``.number``.
+fraction. Where two versions go on with different things, the order is, from lowest: suffix of a pre-release, the end,
+``-r``, hash, number of a suffix, other suffix, letter, ``.number``, anything that breaks the rules.
 """
 
 import re
@@ -21,7 +21,6 @@ _TOKEN: Final = re.compile(
 _SUFFIXES: Final = ("alpha", "beta", "pre", "rc", "cvs", "svn", "git", "hg", "p")
 _PRE_RELEASES: Final = 4
 _PRE_SUFFIX: Final = 0x10
-_BROKEN: Final = 0x18
 _END: Final = 0x20
 _REVISION: Final = 0x28
 _HASH: Final = 0x30
@@ -29,6 +28,7 @@ _SUFFIX_NUMBER: Final = 0x38
 _POST_SUFFIX: Final = 0x40
 _LETTER: Final = 0x50
 _DIGITS: Final = 0x60
+_BROKEN: Final = 0x70
 _FIRST: Final = re.compile(r"[0-9]+")
 
 

@@ -12,7 +12,6 @@ from pratique.advisories.versions.encoding import number, text
 _RUN: Final = re.compile(r"[0-9]+|[a-z]+")
 _PRE_RELEASES: Final = {
     "dev": 1,
-    "snapshot": 1,
     "a": 2,
     "alpha": 2,
     "b": 3,
@@ -24,6 +23,7 @@ _PRE_RELEASES: Final = {
     "c": 6,
     "cr": 6,
     "rc": 6,
+    "snapshot": 7,
 }
 _RELEASES: Final = frozenset({"final", "ga", "release"})
 _END: Final = b"\x20"
