@@ -1,13 +1,15 @@
 """Open a SQLite database: settings, migrations, and errors that a person can act on."""
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
+from sqlalchemy.pool import QueuePool
 
 from pratique.errors import StoreError
 from pratique.store.schema import HEAD
@@ -90,14 +92,16 @@ class Database:
 
 
 def _engine(path: Path, *, read_only: bool) -> Engine:
-    mode = "ro" if read_only else "rw"
-    # The path is percent-encoded by as_uri(): a '?' in it must not become an option.
-    engine = create_engine(
-        f"sqlite:///{path.absolute().as_uri()}?mode={mode}&uri=true", connect_args={"timeout": BUSY_TIMEOUT_S}
-    )
+    # as_uri() escapes the path: a '?' in it must not become an option. SQLAlchemy's own URL would not keep that.
+    uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool)
 
     @event.listens_for(engine, "connect")
-    def _configure(connection: Any, record: object) -> None:
+    def _configure(connection: sqlite3.Connection, record: object) -> None:
         del record
         connection.isolation_level = None  # the driver would begin transactions late and as readers; see _begin
         if not read_only:
