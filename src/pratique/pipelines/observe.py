@@ -1,11 +1,10 @@
 """From the kernel's events and counters to alerts and flows in the store."""
 
 import asyncio
-import time
 from typing import Final
 
 from pratique.detections import Detector, Subject
-from pratique.model import Flow, FlowEvent, LossEvent, SensorEvent
+from pratique.model import Flow, LossEvent, SensorEvent
 from pratique.pipelines.memory import Memory
 from pratique.pipelines.recorder import Recorder
 from pratique.pipelines.subjects import Subjects
@@ -27,7 +26,6 @@ class Observer:
         self._detector = detector
         self._recorder = recorder
         self._counted: Memory[tuple[object, ...], tuple[int, int]] = Memory(_REMEMBERED)
-        self._commands: Memory[tuple[object, ...], str] = Memory(_REMEMBERED)
         self.flows = 0
         self.lost = 0
 
@@ -83,8 +81,6 @@ class Observer:
             subject = Subject()
         else:
             subject = await self._subjects.of(self._sensor.container_of(event.cgroup))
-        if isinstance(event, FlowEvent):
-            self._commands[_key(event)] = event.command
         for alert in self._detector.observe(event, subject):
             self._recorder.alert(alert)
 
@@ -100,10 +96,10 @@ class Observer:
             packets=packets,
             bytes=size,
             first_seen=counter.first_seen,
-            last_seen=counter.last_seen or time.time(),
-            command=self._commands.get(_key(counter), ""),
+            last_seen=counter.last_seen,
+            command=counter.command,
         )
 
 
-def _key(flow: FlowCounter | FlowEvent) -> tuple[object, ...]:
+def _key(flow: FlowCounter) -> tuple[object, ...]:
     return flow.cgroup, flow.direction, flow.protocol, flow.address, flow.port, flow.verdict
