@@ -4,16 +4,18 @@ from pratique.detections.decisions import judge_decision
 from pratique.detections.executions import judge_execution
 from pratique.detections.scans import ScanWatch
 from pratique.detections.subject import Subject, raise_alert
-from pratique.detections.traffic import flow_evidence, judge_flow, judge_packet_socket
+from pratique.detections.traffic import flow_evidence, judge_flow, judge_packet_socket, judge_payload
 from pratique.model import (
     Action,
     Alert,
+    CgroupEvent,
     Decision,
     ExecEvent,
     FlowEvent,
     FlowVerdict,
     LossEvent,
     PacketSocketEvent,
+    PayloadEvent,
     SensorEvent,
 )
 
@@ -36,7 +38,9 @@ class Detector:
                 return judge_flow(event, subject) + self._scan(event, subject)
             case PacketSocketEvent():
                 return judge_packet_socket(event, subject)
-            case LossEvent():
+            case PayloadEvent():
+                return judge_payload(event, subject)
+            case LossEvent() | CgroupEvent():
                 return []
 
     def decided(self, decision: Decision) -> list[Alert]:

@@ -1,8 +1,18 @@
 """Rules over traffic. Pure."""
 
 from pratique.detections import pools
+from pratique.detections.miners import pool_of, queried_name, stratum_method
 from pratique.detections.subject import Subject, raise_alert
-from pratique.model import Action, Alert, Direction, FlowEvent, FlowVerdict, PacketSocketEvent, Protocol
+from pratique.model import (
+    Action,
+    Alert,
+    Direction,
+    FlowEvent,
+    FlowVerdict,
+    PacketSocketEvent,
+    PayloadEvent,
+    Protocol,
+)
 
 _FAMILIES = {17: "AF_PACKET", 40: "AF_VSOCK", 44: "AF_XDP"}
 
@@ -17,6 +27,23 @@ def judge_flow(event: FlowEvent, subject: Subject) -> list[Alert]:
         rules.append("net.miner-port")
     about = f"{event.protocol} {event.address} {event.port}"
     return [raise_alert(rule, event.at, subject, action, about=about, evidence=flow_evidence(event)) for rule in rules]
+
+
+def judge_payload(event: PayloadEvent, subject: Subject) -> list[Alert]:
+    """Return the alert of how a conversation began."""
+    evidence = {"protocol": event.protocol.value, "address": event.address, "port": str(event.port)}
+    if event.protocol is Protocol.UDP:
+        name = queried_name(event.payload)
+        pool = pool_of(name)
+        if not pool:
+            return []
+        rule, about, sign = "net.miner-pool", pool, name
+    else:
+        sign = stratum_method(event.payload)
+        if not sign:
+            return []
+        rule, about = "net.miner-protocol", f"{event.address} {event.port}"
+    return [raise_alert(rule, event.at, subject, Action.ALERTED, about=about, evidence={"sign": sign, **evidence})]
 
 
 def flow_evidence(event: FlowEvent) -> dict[str, str]:
