@@ -8,7 +8,6 @@ from pratique.errors import PolicyError, PratiqueError
 from pratique.model import KernelPolicy
 from pratique.pipelines.account import Account
 from pratique.pipelines.presence import APPLIED_STATE
-from pratique.pipelines.presence import APPLIED_STATE
 from pratique.pipelines.recorder import Recorder
 from pratique.policy import UNLISTED_POLICY, Document, compile_policies, parse
 from pratique.sensor import Sensor

@@ -14,7 +14,6 @@ from pratique.model import ImageId, Report
 from pratique.pipelines.account import Account
 from pratique.pipelines.admit import Admissions
 from pratique.pipelines.presence import LOCK_NAME
-from pratique.pipelines.presence import LOCK_NAME
 from pratique.policy import first_policy, render
 from pratique.runtime import Engine, engine_is_running, start_engine, systemd_is_running
 
