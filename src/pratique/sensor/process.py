@@ -9,8 +9,8 @@ from typing import ClassVar, Final
 
 from pratique.model import ExecEvent, ExecFlag
 from pratique.sensor.feature import Feature
+from pratique.sensor.wire import EventKind
 
-_EVENT_EXEC: Final = 16
 _RECORD: Final = struct.Struct("=QQIIIIII16s16s256s64s512s")
 """``struct pq_exec_event``"""
 _ALL_FLAGS: Final = ~ExecFlag(0)
@@ -36,7 +36,7 @@ def decode_execution(record: bytes, offset: float) -> ExecEvent | None:
     if len(record) < _RECORD.size:
         return None
     at, cgroup, kind, pid, parent, uid, raw_flags, _, *texts = _RECORD.unpack_from(record)
-    if kind != _EVENT_EXEC:
+    if kind != EventKind.EXEC:
         return None
     command, parent_command, filename, interpreter, arguments = texts
     flags = ExecFlag(raw_flags) & _ALL_FLAGS
