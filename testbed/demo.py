@@ -18,12 +18,11 @@ from rich.table import Table
 from rich.text import Text
 
 from pratique.policy import Builds
-from testbed.attack import Attack, Outcome, Step
-from testbed.engine import ThrowAwayEngine
+from testbed.attack import Outcome, Step
 from testbed.protection import Protection
-from testbed.shop import CHECKOUT, Shop, policy
-from testbed.steps import DRIFT, EGRESS, GATE, GUARD, steps
-from testbed.world import RESOLVER, World
+from testbed.shop import policy
+from testbed.stage import Stage, open_stage
+from testbed.steps import DRIFT, EGRESS, GATE, GUARD
 
 _WALLS: Final = {
     "api.build": GUARD,
@@ -52,28 +51,25 @@ class Row(Struct):
 
 
 class Demo:
-    """One engine, one world, one shop, one attack; played twice."""
+    """The attack on one stage, played twice."""
 
-    def __init__(self, world: World, console: Console) -> None:
-        self._world = world
+    def __init__(self, stage: Stage, console: Console) -> None:
+        self._stage = stage
         self._console = console
-        self._shop = Shop(world.engine.client())
-        self._attack = Attack(world, self._shop)
-        self._steps = steps(str(world.engine.socket))
         self._rows: list[Row] = []
         self._received = 0
+        self._told = ""
 
     def run(self) -> bool:
         """Play it; return whether all went as it has to."""
         say = self._console.print
         say("[bold]The shop[/] is open: shop/checkout, with its peer shop/redis and a payment service outside.")
-        say(f"The engine's API listens without authentication on {self._world.engine.tcp_url}, as on so many hosts.\n")
-        self._world.serve(CHECKOUT)
+        say(f"The engine's API listens without authentication on {self._stage.engine.tcp_url}, as on so many hosts.\n")
         say("[bold red]Without Pratique[/]")
-        self._rows = [Row(step, self._play(step)) for step in self._steps]
+        self._rows = [Row(step, self._play(step)) for step in self._stage.steps.values()]
         say("\n[bold green]With Pratique[/]: pratique up")
-        with Protection(self._world.engine, policy(Builds.DENY)) as protection:
-            mark = self._world.attacker.mark()
+        with Protection(self._stage.engine, policy(Builds.DENY)) as protection:
+            mark = self._stage.world.attacker.mark()
             for row in self._rows:
                 self._play_against(protection, row)
             say("\nThe same with a policy that lets builds run and gates their result (builds: gate)")
@@ -82,12 +78,12 @@ class Demo:
                 gated = Row(row.step.but_stopped_by(EGRESS), row.without)
                 self._play_against(protection, gated)
                 self._rows.append(gated)
-            self._received = self._world.received(mark).total()
+            self._received = self._stage.received(mark)
             self._told = protection.run("alerts")
         return self._sum_up()
 
     def _play(self, step: Step) -> Outcome:
-        outcome = self._attack.play(step)
+        outcome = self._stage.attack.play(step)
         self._tell(step, outcome)
         return outcome
 
@@ -117,13 +113,14 @@ class Demo:
             table.add_column(heading, justify="right" if heading == "time to stop" else "left")
         for row in self._rows:
             table.add_row(*_cells(row))
-        orders = [event for event in self._world.customers.events() if event.kind == "request"]
-        errors = sum(event.failed for event in orders)
+        errors = self._stage.errors()
         self._console.print(table)
         self._console.print("\nWhat pratique alerts tells")
         self._console.print(Text(self._told), soft_wrap=True)
         self._console.print(f"Bytes that the attacker's servers received with Pratique: {self._received}")
-        self._console.print(f"Orders that the honest service took meanwhile: {len(orders)}, errors: {errors}")
+        self._console.print(
+            f"Orders that the honest service took meanwhile: {self._stage.orders()}, errors: {len(errors)}"
+        )
         wrong = [row.step.name for row in self._rows if not row.right]
         if wrong:
             self._console.print(f"[bold red]Not as it has to be: {', '.join(wrong)}[/]")
@@ -159,8 +156,8 @@ def main() -> int:
         print("the demonstration needs root: namespaces, cgroups, BPF and an engine of its own", file=sys.stderr)
         return 1
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
-    with ThrowAwayEngine(cgroups=arguments.cgroups, dns=(RESOLVER,)) as engine, World(engine) as world:
-        return 0 if Demo(world, console).run() else 1
+    with open_stage(arguments.cgroups) as stage:
+        return 0 if Demo(stage, console).run() else 1
 
 
 if __name__ == "__main__":
