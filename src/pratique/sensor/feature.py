@@ -6,8 +6,7 @@ Every blob that includes ``pratique/birth.h`` has its own ``pq_config``, ``pq_sl
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Protocol
 
 from pratique.errors import KernelError
 from pratique.model import KernelPolicy, SensorEvent
@@ -24,6 +23,26 @@ _CGROUP_SECTIONS: Final = {
     "cgroup/sendmsg4": AttachType.CGROUP_UDP4_SENDMSG,
     "cgroup/sendmsg6": AttachType.CGROUP_UDP6_SENDMSG,
 }
+
+
+class Links(Protocol):
+    """The links of a running feature, each with a name; pinned, so that they outlive this process."""
+
+    def program(self, name: str) -> int:
+        """Return the descriptor of a program."""
+        ...
+
+    def names(self) -> set[str]:
+        """Return the names of the links there are."""
+        ...
+
+    def add(self, name: str, fd: int) -> None:
+        """Keep a new link; its descriptor is this object's from now on."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """End a link, if it is there."""
+        ...
 
 
 class Feature:
@@ -52,6 +71,16 @@ class Feature:
             links.update(attach_program(loaded.programs[program.name], program, cgroups))
         return links
 
+    def wait_on(self) -> list[int]:
+        """Return further descriptors that are readable when :meth:`tend` has something to do."""
+        return []
+
+    def tend(self, links: "Links") -> None:
+        """Attach to and let go of what comes and goes; called often, must not wait."""
+
+    def close(self) -> None:
+        """Give back what this feature itself opened."""
+
     def fill(self, maps: Mapping[str, Map], slots: Mapping[int, KernelPolicy]) -> None:
         """Write what new slots need beyond ``pq_slots``; nothing refers to them yet."""
 
@@ -75,8 +104,3 @@ def attach_program(fd: int, program: ProgramHeader, cgroups: Mapping[int, int]) 
     return {
         f"{program.name}@{cgroup}": link_cgroup(fd, target, attach_type, what) for cgroup, target in cgroups.items()
     }
-
-
-def feature_directory(pins: Path, feature: str, digest: str) -> Path:
-    """Return where a feature's maps and links are pinned; builds of a blob do not share one."""
-    return pins / feature / digest[:16]

@@ -29,11 +29,15 @@ class Ring:
         self._consumer = mmap.mmap(fd, page, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
         self._producer = mmap.mmap(fd, page + 2 * size, mmap.MAP_SHARED, mmap.PROT_READ, offset=page)
         self._data = memoryview(self._producer)[page:]
+        self._position: int = _POSITION.unpack_from(self._consumer)[0]
 
     def read(self, limit: int) -> list[bytes]:
-        """Return at most ``limit`` records that are complete, oldest first, and free their room."""
+        """Return at most ``limit`` further records that are complete, oldest first.
+
+        They stay in the buffer until :meth:`acknowledge`: a reader that dies before leaves them to its successor.
+        """
         records: list[bytes] = []
-        position: int = _POSITION.unpack_from(self._consumer)[0]
+        position = self._position
         end: int = _POSITION.unpack_from(self._producer)[0]
         data, mask = self._data, self._mask
         while position < end and len(records) < limit:
@@ -45,8 +49,12 @@ class Ring:
             if not length & _DISCARDED:
                 records.append(bytes(data[start + _HEADER : start + _HEADER + size]))
             position += (size + _HEADER + 7) & ~7
-        _POSITION.pack_into(self._consumer, 0, position)
+        self._position = position
         return records
+
+    def acknowledge(self) -> None:
+        """Free the room of all records that were read."""
+        _POSITION.pack_into(self._consumer, 0, self._position)
 
     def close(self) -> None:
         """Unmap the buffer."""

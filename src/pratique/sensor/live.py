@@ -1,0 +1,170 @@
+"""A feature that runs: its maps, programs and links, pinned so that they outlive this process, and its rings.
+
+Pins: ``<pins>/<feature>/<first 16 digits of the blob's digest>/{map,program,link}-<name>``. The directory gets its name
+by a rename when everything is in it, so that a half-made one is never adopted. bpffs forbids dots in names.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final, Self
+
+from msgspec import Struct
+
+from pratique.errors import PratiqueError
+from pratique.sensor.blob import Blob, Loaded, load, read_blob
+from pratique.sensor.feature import Feature, attach_program
+from pratique.sensor.kernel import open_pinned, pin
+from pratique.sensor.maps import Map
+from pratique.sensor.ring import Ring
+from pratique.sensor.tables import Tables
+
+_UNFINISHED: Final = "unfinished"
+
+
+class Settings(Struct, frozen=True):
+    """What a feature is started with."""
+
+    cgroups: dict[int, int]
+    """The cgroups to attach to: id → descriptor of the directory."""
+    host_netns: int
+    install: Callable[[Tables], None]
+    """Fills the tables, before anything new is attached."""
+
+
+class Live:
+    """One running feature."""
+
+    def __init__(
+        self, feature: Feature, blob: Blob, loaded: Loaded, tables: Tables, links: dict[str, int], directory: Path
+    ) -> None:
+        self.feature = feature
+        self.maps = loaded.maps
+        self.tables = tables
+        self._blob = blob
+        self._loaded = loaded
+        self._links = links
+        self._directory = directory
+        self.rings = [Ring(self.maps[name].fd, self.maps[name].max_entries) for name in feature.rings]
+
+    @classmethod
+    def start(cls, feature: Feature, pins: Path, settings: Settings) -> Self:
+        """Adopt a feature that runs already, or start it; then end what an older build of it left.
+
+        :raises KernelError: when the kernel refuses, with nothing of it left behind
+        """
+        blob = read_blob(feature.name)
+        home = pins / feature.name
+        directory = home / blob.digest[:16]
+        live = (cls._adopt if directory.is_dir() else cls._load)(feature, blob, directory, settings)
+        for other in home.iterdir():
+            if other != directory:
+                remove_pins(other)
+        return live
+
+    @classmethod
+    def _load(cls, feature: Feature, blob: Blob, directory: Path, settings: Settings) -> Self:
+        unfinished = directory.parent / _UNFINISHED
+        remove_pins(unfinished)
+        unfinished.mkdir(parents=True, mode=0o700)
+        loaded = load(blob)
+        try:
+            tables = Tables(feature, loaded.maps, settings.host_netns)
+            settings.install(tables)
+            for name, item in loaded.maps.items():
+                pin(item.fd, unfinished / _pin_name("map", name))
+            for name, fd in loaded.programs.items():
+                pin(fd, unfinished / _pin_name("program", name))
+            links = feature.attach(loaded, blob.header, settings.cgroups)
+            for name, fd in links.items():
+                pin(fd, unfinished / _pin_name("link", name))
+            unfinished.rename(directory)
+        except (PratiqueError, OSError):
+            loaded.close()
+            remove_pins(unfinished)
+            raise
+        return cls(feature, blob, loaded, tables, links, directory)
+
+    @classmethod
+    def _adopt(cls, feature: Feature, blob: Blob, directory: Path, settings: Settings) -> Self:
+        header = blob.header
+        loaded = Loaded(
+            maps={item.name: Map(open_pinned(directory / _pin_name("map", item.name))) for item in header.maps},
+            programs={item.name: open_pinned(directory / _pin_name("program", item.name)) for item in header.programs},
+        )
+        prefix = _pin_name("link", "")
+        links = {
+            entry.name.removeprefix(prefix): open_pinned(entry)
+            for entry in directory.iterdir()
+            if entry.name.startswith(prefix)
+        }
+        tables = Tables(feature, loaded.maps, settings.host_netns)
+        live = cls(feature, blob, loaded, tables, links, directory)
+        settings.install(tables)
+        live._follow(settings.cgroups)
+        return live
+
+    def _follow(self, cgroups: Mapping[int, int]) -> None:
+        """Attach to parents that are new since the links were made, let go of those that are none any more."""
+        wanted = {str(cgroup) for cgroup in cgroups}
+        for program in self._blob.header.programs:
+            if not program.section.startswith("cgroup"):
+                continue
+            missing = {c: fd for c, fd in cgroups.items() if f"{program.name}@{c}" not in self._links}
+            for name, fd in attach_program(self._loaded.programs[program.name], program, missing).items():
+                self.add(name, fd)
+        for name in list(self._links):
+            _, separator, cgroup = name.partition("@")
+            if separator and cgroup.isdigit() and cgroup not in wanted:
+                self.remove(name)
+
+    def program(self, name: str) -> int:
+        """Return the descriptor of a program."""
+        return self._loaded.programs[name]
+
+    def names(self) -> set[str]:
+        """Return the names of the links there are."""
+        return set(self._links)
+
+    def add(self, name: str, fd: int) -> None:
+        """Keep and pin a new link."""
+        pin(fd, self._directory / _pin_name("link", name))
+        self._links[name] = fd
+
+    def remove(self, name: str) -> None:
+        """End a link, if it is there."""
+        fd = self._links.pop(name, None)
+        if fd is not None:
+            (self._directory / _pin_name("link", name)).unlink(missing_ok=True)
+            os.close(fd)
+
+    def close(self, *, keep: bool) -> None:
+        """Close everything; ``keep``: the kernel goes on, else all is lifted."""
+        if not keep:
+            remove_pins(self._directory)
+            with contextlib.suppress(OSError):
+                self._directory.parent.rmdir()
+        self.feature.close()
+        for ring in self.rings:
+            ring.close()
+        for fd in self._links.values():
+            os.close(fd)
+        self._links.clear()
+        self._loaded.close()
+
+
+def remove_pins(directory: Path) -> None:
+    """Remove a directory of pins; links first, so that no program runs without what it reads."""
+    if not directory.is_dir():
+        return
+    for entry in sorted(directory.iterdir(), key=lambda entry: not entry.name.startswith("link")):
+        if entry.is_dir():
+            remove_pins(entry)
+        else:
+            entry.unlink()
+    directory.rmdir()
+
+
+def _pin_name(kind: str, name: str) -> str:
+    return f"{kind}-{name.replace('.', '-')}"
