@@ -21,7 +21,7 @@ from pratique.guard.settings import (
 )
 from pratique.policy import Access, Builds, Document, Permit
 
-IMAGE_NAME: Final = re.compile(r"[A-Za-z0-9]+(?:[._:@/-]+[A-Za-z0-9_]+)*")
+IMAGE_NAME: Final = re.compile(r"[A-Za-z0-9_]+(?:(?:[.:@/]|-+)[A-Za-z0-9_]+)*")
 _PS_ARGUMENTS: Final = re.compile(r"[A-Za-z0-9 ,=-]*")
 _NETWORK_OPTIONS: Final = frozenset(
     {
@@ -85,7 +85,7 @@ def _build(request: ApiRequest, document: Document) -> None:
     _build_channel(request, document)
     if document.builds is Builds.ALLOW:
         return
-    if request.argument("remote"):
+    if request.argument("remote") not in ("", "client-session"):
         refuse("build.remote", "the engine would fetch the build context itself", "send the context from the client")
     if request.argument("networkmode") not in _BUILD_NETWORKS:
         refuse(

@@ -124,7 +124,7 @@ def _path(raw: str) -> str:
         path = unquote_to_bytes(raw).decode("ascii")
     except ValueError:
         _refuse_target("it is not ASCII")
-    if path not in ("/", "/networks/") and not _PATH.fullmatch(path):
+    if path != "/" and not _PATH.fullmatch(path):
         _refuse_target("it has an empty part or a character that no name of the engine has")
     if any(part in (".", "..") for part in path.split("/")):
         _refuse_target("it has a '.' or '..' part")

@@ -169,7 +169,6 @@ POST   /plugins/{rest}                      PLUGIN          STREAM
 DELETE /plugins/{image}                     PLUGIN
 GET    /distribution/{image}/json           REGISTRY
 GET    /networks                            READ
-GET    /networks/                           READ
 GET    /networks/{name}                     READ
 POST   /networks/create                     NETWORK_CREATE  JSON
 POST   /networks/{name}/connect             CHANGE          JSON

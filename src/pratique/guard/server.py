@@ -106,6 +106,10 @@ def _remove(path: Path) -> None:
 def _listen(path: Path) -> socket.socket:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = path.parent.stat()
+        if folder.st_uid != os.geteuid() or folder.st_mode & 0o022:
+            msg = f"others may write to {path.parent}, and could put a plugin of theirs in place of the guard"
+            raise HostError(msg, hint=f"chown root {path.parent} && chmod go-w {path.parent}")
         if path.is_symlink() or path.exists():
             if alive(path):
                 msg = f"another process answers on {path}"
