@@ -76,7 +76,9 @@ class Map:
     def delete(self, key: bytes) -> bool:
         """Remove a key and return whether it was there."""
         self._put_key(key)
-        result, code = attempt(Command.MAP_DELETE_ELEM, self._element(0))
+        # The kernel refuses a deletion that names a value.
+        query = attributes("IIQ", self.fd, 0, ctypes.addressof(self._key))
+        result, code = attempt(Command.MAP_DELETE_ELEM, query)
         if result < 0 and code != errno.ENOENT:
             refuse(f"remove an entry of map {self.name}", code)
         return result >= 0

@@ -62,7 +62,12 @@ class Sensor:
         """
         sensor = cls(parents, pin_dir, features)
         _check(policies, bindings)
-        sensor._start(policies, bindings)
+        runs_already = pin_dir.is_dir()
+        try:
+            sensor._start(policies, bindings)
+        except BaseException:
+            sensor.close(keep=runs_already)
+            raise
         if not sensor._live:
             reasons = "; ".join(f"{name}: {state}" for name, state in sensor._states.items())
             msg = f"no feature of the sensor could be started: {reasons}"
