@@ -12,6 +12,7 @@ import structlog
 
 from pratique import config
 from pratique.config import Options
+from pratique.errors import PratiqueError
 from pratique.model import Alert, Decision, Report, Severity, Verdict
 from pratique.pipelines.account import Account, Status
 from pratique.pipelines.watch import Settings, protect
@@ -95,7 +96,18 @@ def run(settings: Settings, account: Account) -> None:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         await protect(settings, account, stop)
 
-    asyncio.run(until_signalled())
+    try:
+        asyncio.run(until_signalled())
+    except BaseExceptionGroup as group:  # parts that work at the same time put their errors into groups
+        ours = group.subgroup(PratiqueError)
+        if ours is None:
+            raise
+        raise _first(ours) from group
+
+
+def _first(group: BaseExceptionGroup[PratiqueError]) -> PratiqueError:
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 @click.command()

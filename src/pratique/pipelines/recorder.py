@@ -64,13 +64,13 @@ class Recorder:
     async def opened(cls, store: Store, account: Account) -> AsyncIterator[Self]:
         """Run a recorder for as long as the block lasts; leaving it writes what is left."""
         recorder = cls(store, account)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(recorder._run())
-            try:
-                yield recorder
-            finally:
-                recorder._closing = True
-                recorder._something.set()
+        writing = asyncio.ensure_future(recorder._run())
+        try:
+            yield recorder
+        finally:
+            recorder._closing = True
+            recorder._something.set()
+            await writing
 
     async def _run(self) -> None:
         while not (self._closing and self._written == self._submitted):
