@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+import os
 import shutil
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -68,7 +69,7 @@ def command(  # one parameter an option
     A gate in a pipeline:          pratique scan --fail-on malware --fail-on high checkout.tar
     A document for other tools:    pratique scan -f json -o report.json checkout.tar
 
-    The report is kept in the store under the image's id, where there is a store that may be written.
+    The report is kept in the store under the image's id, if this user may write there.
 
     Exit codes: 0 clean, 1 error, 2 --fail-on was met, 3 something could not be read.
     """  # noqa: D301  # \b is click's mark for "do not re-wrap"
@@ -123,8 +124,12 @@ async def _scan_by_name(name: str, options: config.Options, pool: ProcessPoolExe
 
 
 def _keep(report: Report, path: Path) -> None:
-    """Store a report where there is a store; a scan by somebody who may not write there is still a scan."""
-    if not path.exists():
+    """Store a report where this user may; a scan by somebody who may not write there is still a scan."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
         return
     try:
         with Store.open(path) as store:

@@ -46,19 +46,26 @@ class TarContainer:
         self._fd = fd
         self._inflated = OpenLayers(options)
         self._tar = Region(fd, 0, os.fstat(fd).st_size, name)
-        if self._tar.size >= 2 and self._tar.read(0, 2) == GZIP:
-            self._tar, _ = self._inflated.inflate(self._tar)
         self._members: dict[str, tuple[int, int]] = {}
         self._links: dict[str, str] = {}
+        try:
+            if self._tar.size >= len(GZIP) and self._tar.read(0, len(GZIP)) == GZIP:
+                self._tar, _ = self._inflated.inflate(self._tar)
+            self._index(options)
+        except BaseException:
+            self._inflated.close()
+            raise
+
+    def _index(self, options: Options) -> None:
         for count, header in enumerate(walk(self._tar, options)):
             if count >= options.max_members:
-                msg = f"{name} has more than {options.max_members} members"
+                msg = f"{self.name} has more than {options.max_members} members"
                 raise ImageError(msg, hint="a tar of a file system is not an image; 'docker import' makes it one")
             path = posixpath.normpath(header.path.lstrip("/"))
             if header.kind is Kind.DIRECTORY:
                 continue
             if path in self._members or path in self._links:
-                msg = f"{name} holds {printable(path)[:200]} twice, so that it could mean two images"
+                msg = f"{self.name} holds {printable(path)[:200]} twice, so that it could mean two images"
                 raise ImageError(msg)
             if header.kind is Kind.FILE and header.segments is None:
                 self._members[path] = (header.offset, header.size)
