@@ -36,6 +36,10 @@ class EngineInfo(Struct, frozen=True):
     cgroup_version: str
     authorization_plugins: tuple[str, ...]
     """As read at the engine's start; a reload by SIGHUP does not change what it tells here."""
+    live_restore: bool = False
+    """Containers go on when the engine ends."""
+    insecure_registries: tuple[str, ...] = ()
+    """Registries that the engine asks without TLS or without checking certificates, other than on loopback."""
 
 
 class EngineEvent(Struct, frozen=True):
@@ -85,6 +89,8 @@ class Engine:
             cgroup_driver=str(info.get("CgroupDriver", "")),
             cgroup_version=str(info.get("CgroupVersion", "1")),
             authorization_plugins=tuple((info.get("Plugins") or {}).get("Authorization") or ()),
+            live_restore=bool(info.get("LiveRestoreEnabled")),
+            insecure_registries=_insecure_registries(info.get("RegistryConfig") or {}),
         )
 
     async def image(self, reference: str) -> ImageIdentity | None:
@@ -235,6 +241,13 @@ def _checked(name: str, kind: str) -> str:
         msg = f"{kind} name {name[:80]!r} is not one"
         raise EngineError(msg)
     return name
+
+
+def _insecure_registries(config: dict[str, Any]) -> tuple[str, ...]:
+    indexes = (config.get("IndexConfigs") or {}).values()
+    names = [str(index.get("Name", "")) for index in indexes if index.get("Secure") is False]
+    networks = [str(network) for network in config.get("InsecureRegistryCIDRs") or ()]
+    return tuple(name for name in (*names, *networks) if name not in {"127.0.0.0/8", "::1/128"})
 
 
 def _image(document: dict[str, Any]) -> ImageIdentity:
