@@ -1,5 +1,6 @@
 """From the guard's decisions to alerts. Pure."""
 
+import re
 from typing import Final
 
 from pratique.detections.subject import Subject, raise_alert
@@ -37,13 +38,18 @@ _ROOMS: Final = {
 """By the part of the decision's rule before the dot."""
 
 
+_BUILDS: Final = frozenset({"build.allowed", "build-channel.allowed"})
+_UPKEEP: Final = re.compile(r"/build/(?:prune|cancel)\b")
+"""Of the requests that the guard counts as builds, those that build nothing."""
+
+
 def judge_decision(decision: Decision) -> list[Alert]:
     """Return the alert of a refusal, or of a build that was let through."""
     room = decision.rule.partition(".")[0]
     if decision.verdict is Verdict.DENY:
         rule = _RULES.get(decision.rule) or _ROOMS.get(room, "api.request")
         action = Action.REFUSED
-    elif room == "build":
+    elif decision.rule in _BUILDS and not _UPKEEP.search(decision.subject):
         rule, action = "api.build-allowed", Action.ALERTED
     else:
         return []

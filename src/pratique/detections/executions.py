@@ -18,9 +18,7 @@ def judge_execution(event: ExecEvent, subject: Subject) -> list[Alert]:
         "pid": str(event.pid),
         "uid": str(event.uid),
     }
-    origin = _origin(event.flags)
-    if origin and subject.build and action is not Action.KILLED:
-        origin = ""  # a build step makes new programs: that is what it is for
+    origin = _origin(event.flags, subject)
     rules = [origin] if origin else []
     if ExecFlag.LIBRARY not in event.flags:
         sign = miner_sign(event.filename, event.arguments)
@@ -31,19 +29,20 @@ def judge_execution(event: ExecEvent, subject: Subject) -> list[Alert]:
     return [raise_alert(rule, event.at, subject, action, about=event.filename, evidence=evidence) for rule in rules]
 
 
-def _origin(flags: ExecFlag) -> str:
+def _origin(flags: ExecFlag, subject: Subject) -> str:
     """Return the rule that the file's origin breaks, or ``""`` for a file of the image."""
-    if ExecFlag.MEMFD in flags:
-        return "exec.fileless"
-    foreign = ExecFlag.UPPER in flags or ExecFlag.DELETED in flags
-    volume = ExecFlag.NOT_OVERLAY in flags and ExecFlag.READ_ONLY not in flags
-    if ExecFlag.MODIFIED in flags:
-        return "exec.modified"
-    if foreign or volume or ExecFlag.KILLED in flags:
-        if ExecFlag.LIBRARY in flags:
-            return "exec.library"
-        return "exec.volume" if volume else "exec.drift"
-    return ""
+    killed, upper, lower = ExecFlag.KILLED in flags, ExecFlag.UPPER in flags, ExecFlag.LOWER in flags
+    ways = (
+        (ExecFlag.MEMFD in flags and ExecFlag.LIBRARY not in flags, "exec.fileless"),
+        (subject.build and not killed, ""),  # a build step makes new programs: that is what it is for
+        (ExecFlag.LIBRARY in flags, "exec.library"),  # the sensor tells of none but foreign ones
+        (ExecFlag.NOT_OVERLAY in flags and ExecFlag.READ_ONLY not in flags, "exec.volume"),
+        (upper and not lower, "exec.drift"),
+        (ExecFlag.MODIFIED in flags, "exec.modified"),
+        (upper and (killed or not subject.may_change_metadata), "exec.touched"),
+        (killed, "exec.drift"),
+    )
+    return next((rule for holds, rule in ways if holds), "")
 
 
 def _command_line(event: ExecEvent, subject: Subject) -> list[str]:

@@ -40,6 +40,13 @@ RULES: Final[dict[str, Rule]] = {
             t.COMPROMISE_BINARY,
         ),
         _rule(
+            "exec.touched",
+            Severity.MEDIUM,
+            "A program of the image was executed after its owner or mode had been changed",
+            "Size and time of change are still the image's, but those can be forged.",
+            t.COMPROMISE_BINARY,
+        ),
+        _rule(
             "exec.library",
             Severity.HIGH,
             "Code that is not in the image was loaded into a process",

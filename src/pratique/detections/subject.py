@@ -22,6 +22,8 @@ class Subject(Struct, frozen=True):
     """A step of an image build."""
     policy: str = ""
     """The name of the policy's entry that it is under."""
+    may_change_metadata: bool = False
+    """That entry's ``allow_changed_metadata``."""
 
     @property
     def key(self) -> str:
@@ -39,7 +41,7 @@ def raise_alert(
     """
     rule = RULES[rule_id]
     facts = {**evidence, "policy": subject.policy, "build": "yes" if subject.build else ""}
-    if subject.container and not subject.admitted:
+    if subject.container and not subject.admitted and not subject.build:
         facts["admitted"] = "no"
     return Alert(
         at=at,

@@ -69,6 +69,7 @@ class Subjects:
             container_name=container.name,
             admitted=self.is_admitted(container.id),
             policy=entry.name if entry else "unlisted",
+            may_change_metadata=entry is not None and entry.allow_changed_metadata,
         )
 
     async def _container(self, container_id: str) -> Container | None:
