@@ -15,8 +15,16 @@
 #define MAP_ANONYMOUS 0x20
 #define READ_IMPLIES_EXEC 0x0400000
 #define AT_NULL 0
-#define AT_BASE 7
+#define AT_ENTRY 9
 #define AUXILIARY_PAIRS 24
+
+struct pt_regs___x86 {
+	unsigned long ip;
+} __attribute__((preserve_access_index));
+
+struct pt_regs___arm64 {
+	__u64 pc;
+} __attribute__((preserve_access_index));
 
 /* A script that a task was told to run and has not opened yet. */
 struct pq_script {
@@ -62,38 +70,50 @@ static long remember_file(struct task_struct *task, struct vm_area_struct *area,
 	return 0;
 }
 
-PQ_INLINE struct file *dynamic_loader(struct task_struct *task)
+PQ_INLINE unsigned long auxiliary(struct task_struct *task, unsigned long type)
 {
 	struct mm_struct *mm = BPF_CORE_READ(task, mm);
-	struct pq_mapped mapped = {};
 
 	for (int i = 0; i < AUXILIARY_PAIRS; i++) {
 		unsigned long pair[2] = {};
 
 		bpf_core_read(&pair, sizeof(pair), &mm->saved_auxv[2 * i]);
+		if (pair[0] == type)
+			return pair[1];
 		if (pair[0] == AT_NULL)
 			break;
-		if (pair[0] == AT_BASE) {
-			if (pair[1])
-				bpf_find_vma(task, pair[1], remember_file, &mapped, 0);
-			break;
-		}
 	}
-	return mapped.file;
+	return 0;
 }
 
-/* The dynamic loader runs before the program does, and no system call of the container maps it. */
+PQ_INLINE unsigned long first_instruction(struct task_struct *task)
+{
+	void *registers = (void *)bpf_task_pt_regs(task);
+
+	if (bpf_core_field_exists(((struct pt_regs___x86 *)0)->ip))
+		return BPF_CORE_READ((struct pt_regs___x86 *)registers, ip);
+	return BPF_CORE_READ((struct pt_regs___arm64 *)registers, pc);
+}
+
+/*
+ * Where the program does not begin with its own code, the dynamic loader runs first. No system call of the container
+ * maps it, and its place is no help: AT_BASE is 0 for a loader that is not relocatable.
+ */
 PQ_INLINE void judge_dynamic_loader(const struct pq_owner *owner, struct task_struct *task)
 {
-	struct file *file = dynamic_loader(task);
+	unsigned long first = first_instruction(task);
+	struct pq_mapped mapped = {};
 	__u32 flags;
 
-	if (!file)
+	if (first == auxiliary(task, AT_ENTRY))
 		return;
-	flags = file_flags(file);
-	if (is_in_layer(file))
+	bpf_find_vma(task, first, remember_file, &mapped, 0);
+	if (!mapped.file)
+		return;
+	flags = file_flags(mapped.file);
+	if (is_in_layer(mapped.file))
 		flags = flags & FILE_READ_ONLY ? FILE_LOWER : FILE_UPPER;
-	judge_mapping(owner, file, flags);
+	judge_mapping(owner, mapped.file, flags);
 }
 
 PQ_INLINE void expect_script(struct task_struct *task, struct linux_binprm *bprm)
