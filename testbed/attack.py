@@ -94,6 +94,6 @@ class Step(Struct, frozen=True):
     wall: str
     """Which wall stops it."""
 
-    def but_stopped_by(self, wall: str) -> "Step":
-        """Return the same step for a policy under which another wall stops it."""
-        return structs.replace(self, wall=wall)
+    def where(self, condition: str, wall: str) -> "Step":
+        """Return the same step under another condition, in which another wall stops it."""
+        return structs.replace(self, title=f"{self.title} ({condition})", wall=wall)

@@ -75,7 +75,7 @@ class Demo:
             say("\nThe same with a policy that lets builds run and gates their result (builds: gate)")
             self._let_builds_run(protection)
             for row in [row for row in self._rows if row.step.name in {"a1", "a2"}]:
-                gated = Row(row.step.but_stopped_by(EGRESS), row.without)
+                gated = Row(row.step.where("builds: gate", EGRESS), row.without)
                 self._play_against(protection, gated)
                 self._rows.append(gated)
             self._received = self._stage.received(mark)
@@ -108,7 +108,8 @@ class Demo:
         )
 
     def _sum_up(self) -> bool:
-        table = Table(box=None, pad_edge=False, title_justify="left", title="\nWhat became of the attack")
+        self._console.print("\n[bold]What became of the attack[/]")
+        table = Table(box=None, pad_edge=False)
         for heading in ("step", "", "without", "with", "wall", "time to stop"):
             table.add_column(heading, justify="right" if heading == "time to stop" else "left")
         for row in self._rows:

@@ -4,7 +4,6 @@ import json
 from functools import partial
 from typing import Any, Final
 
-from docker.errors import DockerException
 from docker.models.containers import Container
 
 from testbed import images
@@ -74,18 +73,18 @@ def _create(attack: Attack, **settings: Any) -> str:
     return str(attack.client.containers.create(_BASE, ["sleep", "60"], **settings).id)
 
 
-def _exists_with(attack: Attack, container: str, *path: str, value: object) -> bool:
-    """Whether the engine has this container, with this value, or a list with it, at a path of its description."""
+def _exists_with(attack: Attack, *path: str, value: object) -> bool:
+    """Whether a container of the base has this value, or a list with it, at a path of its description."""
     owner = attack.world.engine.client()
-    try:
-        found: Any = owner.containers.get(container).attrs
-        for key in path:
-            found = found[key]
-    except DockerException:
-        return False
-    finally:
-        owner.close()
-    return found == value or (isinstance(found, list) and value in found)
+    created = [container.attrs for container in owner.containers.list(all=True, filters={"ancestor": _BASE})]
+    owner.close()
+    return any(_holds(container, *path, value=value) for container in created)
+
+
+def _holds(found: Any, *path: str, value: object) -> bool:
+    for key in path:
+        found = found[key]
+    return bool(found == value or (isinstance(found, list) and value in found))
 
 
 def _drop(attack: Attack) -> str:
@@ -152,7 +151,7 @@ def _of_containers(socket: str) -> tuple[Step, ...]:
             name,
             f"create a container with {title}",
             lambda attack: _create(attack, **settings),
-            lambda attack, container: _exists_with(attack, container, "HostConfig", *path, value=value),
+            lambda attack, _: _exists_with(attack, "HostConfig", *path, value=value),
             GUARD,
         )
 
