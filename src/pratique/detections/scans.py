@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections import OrderedDict
+from functools import lru_cache
 from typing import Final
 
 from pratique.model import Direction, FlowEvent, FlowVerdict, Protocol
@@ -57,6 +58,7 @@ class ScanWatch:
         return peers
 
 
+@lru_cache(maxsize=MAX_TRACKED)
 def _neighbourhood(address: str) -> str:
     """Return the private range, the /24 or the /64 that an address lies in; ``""`` for what is nobody's neighbour."""
     try:

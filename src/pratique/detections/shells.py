@@ -12,6 +12,8 @@ _PIPED: Final = re.compile(
     r"\b(?:curl|wget)\b[^|;&\n]{0,2000}\|\s*(?:sudo\s+|nohup\s+)?(?:/\S{0,100}/)?(?:ba|da|z|k|a)?sh\b"
     r"|\b(?:ba|da|z|k|a)?sh\s+(?:-c\s+)?(?:<\(|[\"']?\$\()\s*(?:curl|wget)\b"
 )
+_SOCAT_SHELL: Final = re.compile(r"\b(?:exec|system):[\"']?\S{0,100}sh\b", re.IGNORECASE)
+_SOCAT_PEER: Final = re.compile(r"\b(?:tcp|udp|openssl|sctp)[46]?(?:-connect|-listen)?:", re.IGNORECASE)
 _INSTALLS: Final = {
     "apk": {"add"},
     "apt": {"install"},
@@ -36,34 +38,36 @@ def _script(arguments: tuple[str, ...]) -> str:
     return ""
 
 
+def _names(program: str, arguments: tuple[str, ...]) -> set[str]:
+    """Return what a program may be: its file, what it is called as, and the applet of a busybox."""
+    names = {_base(program), *(_base(argument) for argument in arguments[:1])}
+    return names | {_base(argument) for argument in arguments[1:2]} if "busybox" in names else names
+
+
 def is_reverse_shell(program: str, arguments: tuple[str, ...]) -> bool:
     """Tell whether a command line ties a shell to the network."""
-    base = _base(arguments[0] if arguments else program)
-    if base in _SHELLS or _base(program) in _SHELLS:
-        script = _script(arguments)
-        return bool(_DEV_TCP.search(script) and _INTERACTIVE.search(script))
-    if base in _NETCATS or _base(program) in _NETCATS:
+    names = _names(program, arguments)
+    if names & _NETCATS:
         runs = {"-e", "-c", "--exec", "--sh-exec"}
         return any(
             argument in runs and any(_base(word) in _SHELLS for word in following.split())
             for argument, following in pairwise(arguments)
         )
-    if base == "socat":
+    if "socat" in names:
         joined = " ".join(arguments[1:])
-        shell = re.search(r"\b(?:exec|system):[\"']?\S{0,100}sh\b", joined, re.IGNORECASE)
-        return bool(
-            shell and re.search(r"\b(?:tcp|udp|openssl|sctp)[46]?(?:-connect|-listen)?:", joined, re.IGNORECASE)
-        )
+        return bool(_SOCAT_SHELL.search(joined) and _SOCAT_PEER.search(joined))
+    if names & _SHELLS:
+        script = _script(arguments)
+        return bool(_DEV_TCP.search(script) and _INTERACTIVE.search(script))
     return False
 
 
 def is_piped_download(program: str, arguments: tuple[str, ...]) -> bool:
     """Tell whether a shell's command line fetches a script and runs it."""
-    shell = _base(arguments[0] if arguments else program) in _SHELLS or _base(program) in _SHELLS
-    return shell and bool(_PIPED.search(_script(arguments)))
+    return bool(_names(program, arguments) & _SHELLS and _PIPED.search(_script(arguments)))
 
 
 def installs_software(program: str, arguments: tuple[str, ...]) -> bool:
     """Tell whether a command line is a package manager's that installs."""
-    verbs = _INSTALLS.get(_base(program)) or _INSTALLS.get(_base(arguments[0] if arguments else ""))
-    return verbs is not None and any(argument in verbs for argument in arguments[1:6])
+    verbs = {verb for name in _names(program, arguments) for verb in _INSTALLS.get(name, ())}
+    return any(argument in verbs for argument in arguments[1:6])
