@@ -1,0 +1,189 @@
+"""The doctor's checks of the engine, its guard, and everybody who can command it. Pure."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import PurePath
+from typing import Any, Final
+
+from pratique.pipelines.checks import Check, fail, names, ok, warn
+from pratique.pipelines.examine import ContainerFacts, Facts
+from pratique.runtime import EngineInfo
+from pratique.runtime.exposure import SocketFacts
+
+_NATIVE_GRPC: Final = (29, 2)
+_SWARM_PORTS: Final = frozenset({2377, 7946})
+"""Managers' and gossip ports: both have mutual TLS or carry no commands."""
+_MERGED_FILES: Final = frozenset({"overlay2", "overlayfs"})
+_OTHERS_WRITE: Final = 0o002
+_GROUP_WRITE: Final = 0o020
+
+
+def judge_engine(facts: Facts) -> Iterator[Check]:
+    """Judge the engine itself and the guard in front of it."""
+    if isinstance(facts.engine, str):
+        yield fail(
+            "engine", facts.engine, "there is nothing to guard",
+            "start it, or name the right one with DOCKER_HOST; 'pratique up --start-engine' starts one",
+        )  # fmt: skip
+    else:
+        yield from _engine(facts.engine.info)
+    yield _guard(facts)
+    if isinstance(facts.config, str):
+        yield warn(
+            "daemon.json", f"{facts.subject.daemon_json}: {facts.config}", "the guard cannot be installed",
+            "mend the file; 'dockerd --validate --config-file FILE' tells more",
+        )  # fmt: skip
+    yield ok("agent", "an agent runs on this host" if facts.agent else "no agent runs on this host now")
+
+
+def judge_exposure(facts: Facts) -> Iterator[Check]:
+    """Judge who can command the engine, and what its containers were given."""
+    yield _tcp(facts)
+    for facts_of_socket in facts.sockets:
+        yield _socket(facts_of_socket)
+    if isinstance(facts.engine, str):
+        return
+    containers = facts.engine.containers
+    roads = [PurePath(found.path) for found in facts.sockets]
+    yield _containers(
+        "engine socket", containers, lambda container: _leads_to(container, roads), "have the engine's socket mounted",
+        "whoever is in them commands the engine, and is root on the host", "run them without it",
+    )  # fmt: skip
+    yield _containers(
+        "privileged", containers, lambda container: container.privileged, "run privileged",
+        "whoever is in them is root on the host", "grant single capabilities or devices in place of --privileged",
+    )  # fmt: skip
+    yield _containers(
+        "raw sockets", containers, lambda container: container.raw_sockets, "have CAP_NET_RAW (Docker's default)",
+        "they can forge packets to their neighbours",
+        "run them with --cap-drop NET_RAW; Pratique closes packet sockets to all",
+    )  # fmt: skip
+    yield _containers(
+        "confinement", containers, lambda container: bool(container.unconfined), "run with seccomp or AppArmor off",
+        "every system call of the kernel is open to them", "run them without --security-opt …=unconfined",
+    )  # fmt: skip
+    yield _containers(
+        "host namespaces", containers, lambda container: bool(container.host_namespaces),
+        "share namespaces of the host", "they see and reach what is the host's own",
+        "run them without --network, --pid, --ipc, --userns or --uts host",
+    )  # fmt: skip
+
+
+def _engine(info: EngineInfo) -> Iterator[Check]:
+    yield ok("engine", f"version {info.version}, API {info.api_version}")
+    version = re.match(r"(\d+)\.(\d+)", info.version)
+    if version and (int(version[1]), int(version[2])) >= _NATIVE_GRPC:
+        yield warn(
+            "native builds", f"engine {info.version} takes BuildKit's gRPC beside its API",
+            "builds over it are not asked about; what they make still needs a passing report to run",
+            "keep untrusted clients away from the socket",
+        )  # fmt: skip
+    if info.storage_driver in _MERGED_FILES:
+        yield ok("storage driver", info.storage_driver)
+    else:
+        yield warn(
+            "storage driver", info.storage_driver, "the kernel cannot tell an image's files from ones written later",
+            "use overlay2",
+        )  # fmt: skip
+    yield ok("cgroup driver", f"{info.cgroup_driver}, cgroup version {info.cgroup_version}")
+    if info.live_restore:
+        yield ok("live-restore", "containers go on while the engine restarts")
+    else:
+        yield warn(
+            "live-restore",
+            "off",
+            "containers end whenever the engine restarts",
+            'set "live-restore": true in daemon.json',
+        )
+    if info.insecure_registries:
+        yield warn(
+            "registries", f"insecure: {names(info.insecure_registries)}", "images can be changed on their way",
+            "give these registries certificates and take them off insecure-registries",
+        )  # fmt: skip
+    else:
+        yield ok("registries", "none is asked insecurely")
+
+
+def _guard(facts: Facts) -> Check:
+    plugin = facts.subject.plugin_name
+    configured = plugin in _configured(facts, "authorization-plugins", "authorization-plugin")
+    started = not isinstance(facts.engine, str) and plugin in facts.engine.info.authorization_plugins
+    if configured and facts.plugin_answers:
+        return ok("guard", f"the engine is told to ask {plugin!r}, and it answers")
+    if configured:
+        return warn(
+            "guard", f"the engine is told to ask {plugin!r}, but nobody answers on {facts.subject.plugin_socket}",
+            "the engine refuses every request", "run 'pratique agent', or 'pratique guard uninstall'",
+        )  # fmt: skip
+    found = "the engine asks nobody about requests"
+    if started:
+        # docker info goes on showing the list of the start after a reload by SIGHUP
+        found = f"the engine was started with {plugin!r} but its configuration does not name it any more"
+    return warn(
+        "guard", found, "whoever reaches its API is root on this host",
+        "'pratique up' puts the guard in front of it; 'pratique guard install' does so for an agent",
+    )  # fmt: skip
+
+
+def _tcp(facts: Facts) -> Check:
+    configured = [host for host in _configured(facts, "hosts") if host.startswith("tcp://")]
+    metrics = _configured(facts, "metrics-addr")
+    listeners = [listener for process in facts.processes for listener in process.listeners]
+    listening = [str(listener) for listener in listeners if listener.port not in _SWARM_PORTS]
+    listening = [address for address in listening if address not in metrics]
+    found = listening or configured
+    if not found:
+        return ok("API on TCP", "the engine does not listen on TCP")
+    verified = any(_true(value) for value in _configured(facts, "tlsverify"))
+    if verified:
+        return ok("API on TCP", f"{names(found)}, only for clients with a certificate")
+    return warn(
+        "API on TCP", f"{names(found)} without client certificates", "whoever can connect is root on this host",
+        "take the address off the engine's hosts, or set tlsverify with certificates",
+    )  # fmt: skip
+
+
+def _configured(facts: Facts, key: str, option: str = "") -> list[str]:
+    """Return the values of a setting in ``daemon.json`` and on the command lines of the engines."""
+    values: list[Any] = []
+    if isinstance(facts.config, dict):
+        value = facts.config.get(key, [])
+        values += value if isinstance(value, list) else [value]
+    for process in facts.processes:
+        values += process.hosts if key == "hosts" else process.option(option or key)
+    return [str(value) for value in values]
+
+
+def _true(value: str) -> bool:
+    return value.lower() in {"", "true", "1"}
+
+
+def _socket(found: SocketFacts) -> Check:
+    name = PurePath(found.path).name
+    shown = f"{found.path} {found.owner}:{found.group} {found.mode:04o}"
+    if found.mode & _OTHERS_WRITE:
+        return warn(name, shown, "every user of this host can become root through it", f"chmod o-rw {found.path}")
+    if found.mode & _GROUP_WRITE and found.members:
+        return warn(
+            name, f"{shown}, group members: {names(found.members)}", "these users can become root through it",
+            f"take users who need not be root out of the group {found.group}",
+        )  # fmt: skip
+    return ok(name, shown)
+
+
+def _leads_to(container: ContainerFacts, sockets: list[PurePath]) -> bool:
+    return any(path == mount or mount in path.parents for mount in map(PurePath, container.mounts) for path in sockets)
+
+
+def _containers(
+    name: str,
+    containers: tuple[ContainerFacts, ...],
+    concerns: Callable[[ContainerFacts], bool],
+    what: str,
+    follows: str,
+    mend: str,
+) -> Check:
+    found = [container.name for container in containers if concerns(container)]
+    if not found:
+        return ok(name, f"no running container: {what}")
+    return warn(name, f"{what}: {names(found)}", follows, mend)
