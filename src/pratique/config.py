@@ -37,6 +37,8 @@ class Options(Struct, frozen=True, forbid_unknown_fields=True):
     """Where the engine looks for the plugin's socket."""
     daemon_json: str = "/etc/docker/daemon.json"
     """The engine's configuration file that ``guard install`` edits."""
+    retention_days: int = 30
+    """How long flows and alerts are kept; images, reports and decisions are kept for ever."""
 
     @property
     def store_path(self) -> Path:
@@ -65,7 +67,7 @@ def load(flags: Mapping[str, str | None] | None = None, *, file: Path = CONFIG_F
     :param flags: what the command line gave; ``None`` values mean "not given"
     :raises UsageError: when the file cannot be read or has an unknown key
     """
-    values: dict[str, str] = {}
+    values: dict[str, object] = {}
     if file.exists():
         values.update(_from_file(file))
     for name in Options.__struct_fields__:
@@ -74,15 +76,25 @@ def load(flags: Mapping[str, str | None] | None = None, *, file: Path = CONFIG_F
         if value:
             values[name] = value
     values.update({name: value for name, value in (flags or {}).items() if value is not None})
-    return Options(**values)
+    try:
+        options = msgspec.convert(values, Options, strict=False)
+    except msgspec.ValidationError as error:
+        msg = f"an option has a value that cannot be: {error}"
+        raise UsageError(msg, hint="see docs/configuration.md for the keys and the environment variables") from error
+    if options.retention_days < 1:
+        msg = f"retention_days is {options.retention_days}, but records are kept for at least a day"
+        raise UsageError(msg)
+    return options
 
 
-def _from_file(file: Path) -> dict[str, str]:
+def _from_file(file: Path) -> dict[str, object]:
+    from pratique.policy import strict  # noqa: PLC0415  # YAML is slow to import, and most hosts have no such file
+
     try:
         with file.open("rb") as stream:
             text = stream.read(_MAX_CONFIG_BYTES)
-        options = msgspec.yaml.decode(text, type=Options)
-    except (OSError, msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        options = strict.decode(text, Options)
+    except (OSError, ValueError) as error:
         msg = f"configuration {file} cannot be used: {error}"
         raise UsageError(msg, hint="see docs/configuration.md for the keys") from error
     defaults = Options()
