@@ -81,6 +81,7 @@ def settings_from(options: Options, *, install_guard: bool, keep: bool, start_en
         plugin_name=options.plugin_name,
         plugin_socket=options.plugin_socket,
         daemon_json=Path(options.daemon_json),
+        retention_days=options.retention_days,
         install_guard=install_guard,
         keep=keep,
         start_engine=start_engine,

@@ -54,6 +54,8 @@ class Settings(Struct, frozen=True):
     """Leave the kernel's enforcement pinned at the end."""
     start_engine: bool
     """Start an engine where none runs and no init system would."""
+    retention_days: int = 30
+    """How long flows and alerts are kept."""
 
 
 async def protect(settings: Settings, account: Account, stop: asyncio.Event) -> None:
@@ -181,7 +183,7 @@ class _Agent:
                     parts.follower.follow_images(),
                     self._every(_POLICY_LOOK_S, parts.enforcement.reload_if_changed),
                     self._every(_STATUS_EVERY_S, partial(self._tell_status, observer)),
-                    self._every(_PRUNE_EVERY_S, lambda: parts.recorder.call(lambda store: store.prune(time.time()))),
+                    self._every(_PRUNE_EVERY_S, self._prune),
                 )
             ]
             await stop.wait()
@@ -192,6 +194,10 @@ class _Agent:
         while True:
             work()
             await asyncio.sleep(seconds)
+
+    def _prune(self) -> None:
+        days = self._settings.retention_days
+        self._parts.recorder.call(lambda store: store.prune(time.time(), retention_days=days))
 
     def _tell_status(self, observer: Observer) -> None:
         self._account.status(

@@ -1,8 +1,8 @@
 """YAML read strictly: what a careless or hostile document can do with YAML, it cannot do here.
 
 The parser's events are looked at first, one by one. A key that is given twice (the last would win, unseen), anchors,
-aliases and merges (a few kilobytes can stand for gigabytes) and deep nesting (the parser's C code recurses until it crashes)
-are refused before anything is built.
+aliases and merges (a few kilobytes can stand for gigabytes) and deep nesting (the parser's C code recurses until it
+crashes) are refused before anything is built.
 """
 
 from typing import Any, Final, TypeVar
