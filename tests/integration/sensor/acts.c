@@ -105,7 +105,7 @@ static int forge(char **command)
 	if (ftruncate(to, before.st_size) || lseek(to, 0, SEEK_END) != before.st_size)
 		return refused("ftruncate");
 	close(to);
-	struct timespec times[2] = { before.st_atim, before.st_mtim };
+	struct timespec times[2] = {before.st_atim, before.st_mtim};
 	return utimensat(AT_FDCWD, command[0], times, 0) ? refused("utimensat") : 0;
 }
 
@@ -136,11 +136,11 @@ static int family(char **command)
 static int send_frame(int fd, const char *interface)
 {
 	struct sockaddr_ll to = {
-		.sll_family = AF_PACKET,
-		.sll_protocol = __builtin_bswap16(FRAME_TYPE),
-		.sll_ifindex = if_nametoindex(interface),
-		.sll_halen = 6,
-		.sll_addr = { 255, 255, 255, 255, 255, 255 },
+	    .sll_family = AF_PACKET,
+	    .sll_protocol = __builtin_bswap16(FRAME_TYPE),
+	    .sll_ifindex = if_nametoindex(interface),
+	    .sll_halen = 6,
+	    .sll_addr = {255, 255, 255, 255, 255, 255},
 	};
 
 	return sendto(fd, "outlaw", 6, 0, (struct sockaddr *)&to, sizeof(to)) < 0 ? refused("sendto") : 0;
@@ -186,11 +186,16 @@ static const struct {
 	const char *name;
 	int (*act)(char **command);
 } acts[] = {
-	{ "memory", in_memory },    { "memory-by-path", in_memory_by_path },
-	{ "deleted", deleted },	    { "handle", by_handle },
-	{ "root", in_root },	    { "forge", forge },
-	{ "map-readable", map_readable }, { "family", family },
-	{ "packet", packet },	    { "packet-by-ring", packet_by_ring },
+    {"memory", in_memory},
+    {"memory-by-path", in_memory_by_path},
+    {"deleted", deleted},
+    {"handle", by_handle},
+    {"root", in_root},
+    {"forge", forge},
+    {"map-readable", map_readable},
+    {"family", family},
+    {"packet", packet},
+    {"packet-by-ring", packet_by_ring},
 };
 
 int main(int count, char **arguments)
