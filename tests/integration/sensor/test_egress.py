@@ -1,0 +1,333 @@
+"""Every way out of a container, asserted on the other side: what arrived there."""
+
+import errno
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from pratique.model import Direction, EgressMode, FlowEvent, FlowVerdict, Protocol
+from pratique.sensor import Sensor
+from tests.integration.sensor.world import (
+    FOE4,
+    FOE6,
+    FRIEND4,
+    FRIEND6,
+    HERE4,
+    HERE6,
+    IDS,
+    PORT,
+    Inmate,
+    World,
+    collect,
+    policy,
+)
+
+ALLOWED = (
+    (f"{FRIEND4}/32", Protocol.TCP, PORT),
+    (f"{FRIEND6}/128", Protocol.TCP, PORT),
+    (f"{FRIEND4}/32", Protocol.UDP, PORT),
+    (f"{FRIEND6}/128", Protocol.UDP, PORT),
+)
+FRIENDS = pytest.mark.parametrize("friend", [FRIEND4, FRIEND6, f"::ffff:{FRIEND4}"])
+FOES = pytest.mark.parametrize("foe", [FOE4, FOE6, f"::ffff:{FOE4}"])
+
+
+@pytest.fixture
+def sensor(world: World) -> Iterator[Sensor]:
+    sensor = world.sensor([policy(0), policy(1, *ALLOWED)], {IDS[0]: 1})
+    assert sensor.features["egress"] == "live"
+    yield sensor
+    sensor.close(keep=False)
+
+
+@pytest.fixture
+def inmate(world: World, sensor: Sensor) -> Inmate:
+    """A process in a container that has a ticket."""
+    return world.inmate(IDS[0])
+
+
+def family(address: str) -> str:
+    return "socket.AF_INET6" if ":" in address else "socket.AF_INET"
+
+
+def connect(address: str, port: int = PORT) -> str:
+    return f"s = socket.socket({family(address)}); s.settimeout(5); s.connect(({address!r}, {port}))"
+
+
+def datagram(address: str, port: int = PORT) -> str:
+    return f"u = socket.socket({family(address)}, socket.SOCK_DGRAM); u.sendto(b'x', ({address!r}, {port}))"
+
+
+@FRIENDS
+def test_allowed_tcp_arrives(world: World, inmate: Inmate, friend: str) -> None:
+    server = world.server(friend.removeprefix("::ffff:"))
+    assert inmate.try_to(connect(friend) + "; s.sendall(b'hello')") == {"value": None}
+    assert world.accept(server).recv(100) == b"hello"
+
+
+@FOES
+@pytest.mark.parametrize("port", [PORT, 443])
+def test_other_tcp_is_refused_at_once_and_nothing_arrives(world: World, inmate: Inmate, foe: str, port: int) -> None:
+    assert inmate.try_to(connect(foe, port)) == {"errno": errno.EPERM, "kind": "PermissionError"}
+    assert world.frames() == []
+
+
+def test_other_port_of_an_allowed_peer_is_refused(world: World, inmate: Inmate) -> None:
+    assert inmate.try_to(connect(FRIEND4, 443))["errno"] == errno.EPERM
+    assert inmate.try_to(datagram(FRIEND6, 443))["errno"] == errno.EPERM
+    assert world.frames() == []
+
+
+@FRIENDS
+def test_allowed_udp_arrives_and_its_answer_too(world: World, inmate: Inmate, friend: str) -> None:
+    receiver = world.receiver(friend.removeprefix("::ffff:"))
+    inmate.try_to(datagram(friend))
+    data, sender = receiver.recvfrom(100)
+    receiver.sendto(b"answer", sender)
+    assert data == b"x"
+    assert inmate.try_to("u.settimeout(5); value = u.recv(100).decode()") == {"value": "answer"}
+
+
+@FOES
+@pytest.mark.parametrize(
+    "code",
+    [
+        "u.sendto(b'x', (foe, 8080))",
+        "u.connect((foe, 8080)); u.send(b'x')",
+        "u.sendmsg([b'x'], [], 0, (foe, 8080))",
+        "u.sendto(b'x', 0x8000, (foe, 8080)); u.send(b'y')",
+        "u.connect((friend, 8080)); u.sendto(b'x', (foe, 8080))",
+    ],
+    ids=["sendto", "connect", "sendmsg", "more", "connected elsewhere"],
+)
+def test_other_udp_is_refused_and_nothing_arrives(world: World, inmate: Inmate, foe: str, code: str) -> None:
+    friend = FRIEND6 if ":" in foe and "." not in foe else f"::ffff:{FRIEND4}" if "." in foe and ":" in foe else FRIEND4
+    inmate.try_to(f"foe, friend = {foe!r}, {friend!r}; u = socket.socket({family(foe)}, socket.SOCK_DGRAM)")
+    assert inmate.try_to(code)["errno"] == errno.EPERM
+    assert world.frames() == []
+
+
+@FOES
+def test_tcp_fast_open_is_refused(world: World, inmate: Inmate, foe: str) -> None:
+    code = f"s = socket.socket({family(foe)}); s.sendto(b'x', socket.MSG_FASTOPEN, ({foe!r}, 8080))"
+    assert inmate.try_to(code)["errno"] == errno.EPERM
+    assert world.frames() == []
+
+
+def test_multipath_tcp_is_refused(world: World, inmate: Inmate) -> None:
+    code = f"s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262); s.connect(({FOE4!r}, 8080))"
+    assert "errno" in inmate.try_to(code)
+    assert world.frames() == []
+
+
+def test_io_uring_connect_is_refused(world: World, inmate: Inmate) -> None:
+    outcome = inmate.try_to(URING_CONNECT)
+    assert outcome == {"value": -errno.EPERM}
+    assert world.frames() == []
+
+
+PING4 = "r = socket.socket(socket.AF_INET, socket.SOCK_RAW, 1); r.sendto(bytes([8,0,0xf7,0xff,0,0,0,0]), (to, 0))"
+PING6 = "r = socket.socket(socket.AF_INET6, socket.SOCK_RAW, 58); r.sendto(bytes([128,0,0,0,0,0,0,0]), (to, 0))"
+IPV4 = (
+    "def ipv4(protocol, to, body, options=b'', offset=0, source='0.0.0.0'):\n"
+    "    words = 5 + len(options) // 4\n"
+    "    return struct.pack('>BBHHHBBH4s4s', 64 + words, 0, 0, 0, offset, 64, protocol, 0,"
+    " socket.inet_aton(source), socket.inet_aton(to)) + options + body\n"
+    "r = socket.socket(socket.AF_INET, socket.SOCK_RAW, 255)\n"
+)
+UDP = "struct.pack('>HHHH', 1234, 8080, 12, 0) + b'evil'"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        PING4.replace("to,", f"{FOE4!r},"),
+        PING6.replace("to,", f"{FOE6!r},"),
+        IPV4 + f"r.sendto(ipv4(17, {FOE4!r}, {UDP}), ({FOE4!r}, 0))",
+        IPV4
+        + f"r.sendto(ipv4(6, {FOE4!r}, struct.pack('>HHIIBBHHH', 1234, 8080, 1, 1, 80, 16, 100, 0, 0)), ({FOE4!r}, 0))",
+        IPV4 + f"r.sendto(ipv4(47, {FOE4!r}, bytes(8)), ({FOE4!r}, 0))",
+        IPV4 + f"r.sendto(ipv4(4, {FOE4!r}, bytes(20)), ({FOE4!r}, 0))",
+        IPV4 + f"r.sendto(ipv4(132, {FOE4!r}, bytes(16)), ({FOE4!r}, 0))",
+        f"r = socket.socket(socket.AF_INET, socket.SOCK_RAW, 6); r.sendto(bytes([4, 210, 31, 144, 0, 0, 0, 1, 0, 0, 0, 1, 80, 16, 0, 100, 0, 0, 0, 0]), ({FOE4!r}, 0))",
+        f"r = socket.socket(socket.AF_INET6, socket.SOCK_RAW, 6); r.sendto(bytes([4, 210, 31, 144, 0, 0, 0, 1, 0, 0, 0, 1, 80, 16, 0, 100, 0, 0, 0, 0]), ({FOE6!r}, 0))",
+        f"r = socket.socket(socket.AF_INET6, socket.SOCK_RAW, 41); r.sendto(bytes(40), ({FOE6!r}, 0))",
+        f"r = socket.socket(socket.AF_INET, socket.SOCK_DGRAM, 136); r.sendto(b'x', ({FOE4!r}, 8080))",
+    ],
+    ids=[
+        "ping4",
+        "ping6",
+        "hdrincl udp",
+        "hdrincl tcp ack",
+        "gre",
+        "ip in ip",
+        "sctp",
+        "raw tcp",
+        "raw tcp6",
+        "6in6",
+        "udplite",
+    ],
+)
+def test_raw_and_icmp_to_others_are_refused(world: World, inmate: Inmate, code: str) -> None:
+    outcome = inmate.try_to(code)
+    assert outcome.get("errno") in {errno.EPERM, errno.EPROTONOSUPPORT}
+    assert world.frames() == []
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        f"ipv4(17, {FRIEND4!r}, b'evil' * 4, offset=3)",
+        f"ipv4(17, {FRIEND4!r}, b'evil' * 4, offset=0x2003)",
+        f"ipv4(17, {FRIEND4!r}, {UDP}, options=bytes([131, 7, 4, 10, 201, 0, 3, 0]))",
+        f"ipv4(1, {FRIEND4!r}, bytes([8, 0, 0xf7, 0xff, 0, 0, 0, 0]))",
+        f"ipv4(17, {FRIEND4!r}, b'')",
+    ],
+    ids=["last fragment", "middle fragment", "source route", "icmp", "no transport header"],
+)
+def test_packets_to_a_peer_with_one_port_allowed_do_not_bypass_the_port(
+    world: World, inmate: Inmate, packet: str
+) -> None:
+    assert inmate.try_to(IPV4 + f"r.sendto({packet}, ({FRIEND4!r}, 0))")["errno"] == errno.EPERM
+    assert world.frames() == []
+
+
+def test_large_allowed_datagram_is_fragmented_after_the_wall(world: World, inmate: Inmate) -> None:
+    for friend in (FRIEND4, FRIEND6):
+        receiver = world.receiver(friend)
+        sent = inmate.try_to(datagram(friend).replace("b'x'", "bytes(9000)"))
+        assert sent == {"value": None}
+        assert len(receiver.recv(10000)) == 9000
+
+
+@pytest.mark.parametrize("here", [HERE4, HERE6])
+def test_server_in_the_container_answers_tcp(world: World, inmate: Inmate, here: str) -> None:
+    inmate.try_to(
+        f"l = socket.socket({family(here)}); l.setsockopt(1, 2, 1); l.bind(({here!r}, 7000)); l.listen(); l.settimeout(5)"
+    )
+    client = world.outside_socket(socket.AF_INET6 if ":" in here else socket.AF_INET, socket.SOCK_STREAM)
+    client.settimeout(5)
+    inmate.begin("c, _ = l.accept(); value = c.recv(10).decode(); l.close(); c.sendall(b'answer')")
+    client.connect((here, 7000))
+    client.sendall(b"question")
+    assert inmate.finish() == {"value": "question"}
+    assert client.recv(10) == b"answer"
+
+
+@pytest.mark.parametrize("here", [HERE4, HERE6])
+def test_server_in_the_container_answers_udp_but_starts_nothing(world: World, inmate: Inmate, here: str) -> None:
+    inmate.try_to(f"l = socket.socket({family(here)}, socket.SOCK_DGRAM); l.bind(({here!r}, 7000)); l.settimeout(5)")
+    client = world.receiver(FOE6 if ":" in here else FOE4, 5000)
+    client.sendto(b"question", (here, 7000))
+    assert inmate.try_to("d, a = l.recvfrom(100); l.sendto(b'answer', a); value = d.decode()") == {"value": "question"}
+    assert client.recv(100) == b"answer"
+    world.frames()
+    assert inmate.try_to("l.sendto(b'evil', (a[0], 5001))")["errno"] == errno.EPERM
+    assert (
+        inmate.try_to(f"u = socket.socket(l.family, socket.SOCK_DGRAM); u.sendto(b'evil', a)")["errno"] == errno.EPERM
+    )
+    assert world.frames() == []
+
+
+def test_container_cannot_forge_a_caller_by_sending_to_itself(world: World, inmate: Inmate) -> None:
+    inmate.try_to("l = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); l.bind(('0.0.0.0', 7000)); l.settimeout(1)")
+    forged = f"ipv4(17, {HERE4!r}, struct.pack('>HHHH', 5000, 7000, 9, 0) + b'x', source={FOE4!r})"
+    inmate.try_to(IPV4 + f"r.sendto({forged}, ({HERE4!r}, 0))")
+    assert inmate.try_to(f"l.sendto(b'evil', ({FOE4!r}, 5000))")["errno"] == errno.EPERM
+    assert world.frames() == []
+
+
+def test_loopback_is_free_but_the_engines_resolver_is_not(world: World, inmate: Inmate) -> None:
+    for address in ("127.0.0.1", "::1", "127.1.2.3"):
+        code = (
+            f"l = socket.socket({family(address)}); l.bind(({address!r}, 0)); l.listen(); "
+            f"s = socket.socket({family(address)}); s.settimeout(5); s.connect(l.getsockname()[:2]); "
+            "c, _ = l.accept(); s.sendall(b'x'); value = c.recv(1).decode()"
+        )
+        assert inmate.try_to(code) == {"value": "x"}
+    assert inmate.try_to(connect("127.0.0.11", 53))["errno"] == errno.EPERM
+    assert inmate.try_to(datagram("127.0.0.11", 53))["errno"] == errno.EPERM
+    assert inmate.try_to(IPV4 + f"r.sendto(ipv4(17, '127.0.0.11', {UDP}), ('127.0.0.11', 0))")["errno"] == errno.EPERM
+
+
+def test_neighbour_discovery_works_and_carries_nothing(world: World, inmate: Inmate) -> None:
+    server = world.server(FRIEND6)
+    world.inside.run("ip", "-6", "neigh", "flush", "dev", "eth0")
+    assert inmate.try_to(connect(FRIEND6)) == {"value": None}
+    world.accept(server)
+    world.frames()
+    for kind in (133, 135, 136, 143):
+        code = (
+            "r = socket.socket(socket.AF_INET6, socket.SOCK_RAW, 58); r.setsockopt(41, 16, 255); r.setsockopt(41, 18, 255);"
+            f"r.sendto(bytes([{kind}, 0, 0, 0]) + b'evil' * 5, ('ff02::1%eth0', 0))"
+        )
+        assert inmate.try_to(code)["errno"] == errno.EPERM
+        assert inmate.try_to(code.replace("ff02::1%eth0", FOE6))["errno"] == errno.EPERM
+
+
+def test_datagrams_from_the_dns_port_are_refused(world: World, inmate: Inmate) -> None:
+    code = (
+        "u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.setsockopt(1, 2, 1); u.bind(('0.0.0.0', 53)); "
+        f"u.sendto(b'x', ({FRIEND4!r}, 8080))"
+    )
+    assert inmate.try_to(code)["errno"] == errno.EPERM
+    assert world.frames() == []
+
+
+def test_flows_are_added_up_and_new_ones_told_once(world: World, sensor: Sensor, inmate: Inmate) -> None:
+    receiver = world.receiver(FRIEND4)
+    for _ in range(10):
+        inmate.try_to(datagram(FRIEND4))
+        receiver.recv(10)
+    for _ in range(5):
+        inmate.try_to(connect(FOE6, 443))
+    told = collect(sensor, FlowEvent)
+    assert [(e.address, e.port, e.protocol, e.verdict) for e in told] == [
+        (FRIEND4, PORT, Protocol.UDP, FlowVerdict.ALLOWED),
+        (FOE6, 443, Protocol.TCP, FlowVerdict.DENIED),
+    ]
+    assert {e.pid for e in told} == {inmate.pid}
+    assert {sensor.container_of(e.cgroup) for e in told} == {IDS[0]}
+    counted = {(f.address, f.verdict): f for f in sensor.flows()}
+    assert counted[FRIEND4, FlowVerdict.ALLOWED].packets == 10
+    assert counted[FRIEND4, FlowVerdict.ALLOWED].bytes == 290
+    assert counted[FOE6, FlowVerdict.DENIED].packets == 5
+    assert counted[FOE6, FlowVerdict.DENIED].direction is Direction.EGRESS
+
+
+@pytest.mark.parametrize(
+    ("mode", "verdict"), [(EgressMode.LEARN, FlowVerdict.LEARNT), (EgressMode.MONITOR, FlowVerdict.REPORTED)]
+)
+def test_modes_that_let_through_say_so(world: World, sensor: Sensor, mode: EgressMode, verdict: FlowVerdict) -> None:
+    sensor.apply([policy(0, mode=mode)], {})
+    server, receiver = world.server(FOE4), world.receiver(FOE6)
+    inmate = world.inmate(IDS[1])
+    assert inmate.try_to(connect(FOE4) + "; s.sendall(b'x')") == {"value": None}
+    assert inmate.try_to(datagram(FOE6)) == {"value": None}
+    assert inmate.try_to(PING4.replace("to,", f"{FOE4!r},")) == {"value": None}
+    assert world.accept(server).recv(1) == b"x"
+    receiver.recv(1)
+    assert {(e.address, e.protocol, e.verdict) for e in collect(sensor, FlowEvent)} == {
+        (FOE4, Protocol.TCP, verdict),
+        (FOE6, Protocol.UDP, verdict),
+        (FOE4, Protocol.ICMP, verdict),
+    }
+
+
+URING_CONNECT = f"""
+libc = ctypes.CDLL(None, use_errno=True)
+parameters = (ctypes.c_uint32 * 30)()
+ring = libc.syscall(425, 4, parameters)
+import mmap
+sq_off, cq_off = list(parameters)[10:20], list(parameters)[20:30]
+sq = mmap.mmap(ring, 4096, offset=0)
+entries = mmap.mmap(ring, 4096, offset=0x10000000)
+s = socket.socket(); address = struct.pack('=HH4s8x', 2, socket.htons(8080), socket.inet_aton({FOE4!r}))
+buffer = ctypes.create_string_buffer(address, 16)
+struct.pack_into('=BBHiQQ', entries, 0, 16, 0, 0, s.fileno(), 16, ctypes.addressof(buffer))
+struct.pack_into('=I', sq, sq_off[6], 0)
+struct.pack_into('=I', sq, sq_off[1], 1)
+libc.syscall(426, ring, 1, 1, 1, None, 0)
+value = struct.unpack_from('=Qi', sq, cq_off[5])[1]
+"""
