@@ -135,10 +135,14 @@ def load(blob: Blob, *, max_entries: dict[str, int] | None = None) -> Loaded:
     data = Map.create_array(header.data[1], "loader")
     try:
         data.set(bytes(4), blob.part(header.data))
-        log = ctypes.create_string_buffer(_LOG_BYTES)
         program = _load_loader(blob, data.fd)
         try:
-            return _run_loader(blob, program, log, max_entries or {})
+            try:
+                return _run_loader(blob, program, max_entries or {})
+            except KernelError:
+                # Once more with the verifier's log, which costs more than the load itself.
+                log = ctypes.create_string_buffer(_LOG_BYTES)
+                return _run_loader(blob, program, max_entries or {}, log)
         finally:
             os.close(program)
     finally:
@@ -162,12 +166,16 @@ def _load_loader(blob: Blob, data: int) -> int:
     return call(Command.PROG_LOAD, buffer, f"load the loader of {blob.header.name}")
 
 
-def _run_loader(blob: Blob, program: int, log: ctypes.Array[ctypes.c_char], max_entries: dict[str, int]) -> Loaded:
+def _run_loader(
+    blob: Blob, program: int, max_entries: dict[str, int], log: ctypes.Array[ctypes.c_char] | None = None
+) -> Loaded:
     header = blob.header
     size = _CONTEXT_BYTES + _MAP_BYTES * len(header.maps) + 4 * len(header.programs)
     # struct bpf_loader_ctx: sz, flags, log_level, log_size, log_buf; each map: fd, max_entries, initial value; fds
     context = ctypes.create_string_buffer(size)
-    struct.pack_into("=IIIIQ", context, 0, size, 0, 1, len(log), ctypes.addressof(log))
+    struct.pack_into("=II", context, 0, size, 0)
+    if log is not None:
+        struct.pack_into("=IIQ", context, 8, 1, len(log), ctypes.addressof(log))
     initial: list[ctypes.Array[ctypes.c_char]] = []
     for index, item in enumerate(header.maps):
         address = 0
@@ -182,7 +190,7 @@ def _run_loader(blob: Blob, program: int, log: ctypes.Array[ctypes.c_char], max_
     result, code = attempt(Command.PROG_TEST_RUN, run)
     returned: int = struct.unpack_from("=i", run, 4)[0]
     if result < 0 or returned < 0:
-        refuse(f"load {header.name}", code or -returned, log_tail(log.value))
+        refuse(f"load {header.name}", code or -returned, log_tail(log.value) if log is not None else "")
     fds = [
         struct.unpack_from("=i", context, _CONTEXT_BYTES + _MAP_BYTES * index)[0] for index in range(len(header.maps))
     ]
