@@ -157,7 +157,7 @@ def _fold(key: str) -> str:
 
 
 def _go(pairs: list[tuple[str, Any]], fields: dict[str, Any], into: dict[str, Any]) -> dict[str, Any]:
-    """Decode as ``encoding/json`` does: exact name, else folded; structs and maps merge, null resets what can be nil."""
+    """Decode as ``encoding/json``: exact name, else folded; structs and maps merge, null resets what can be nil."""
     for key, value in pairs:
         name = next((n for n in fields if n == key), next((n for n in fields if _fold(n) == _fold(key)), None))
         if name is None:
