@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import docker
 import pytest
+from docker.models.containers import Container
 
 from pratique.sensor import Sensor
 from testbed.engine import ThrowAwayEngine
@@ -35,3 +36,11 @@ def watched(engine: ThrowAwayEngine, client: docker.DockerClient, sensor: Sensor
     watched = Watched(engine, client, sensor)
     watched.enforce()
     return watched
+
+
+@pytest.fixture
+def container(watched: Watched) -> Container:
+    """A container that waits; its start is not among the events."""
+    container = watched.start()
+    watched.events()
+    return container

@@ -25,11 +25,6 @@ def peer(watched: Watched) -> Container:
     return container
 
 
-@pytest.fixture
-def container(watched: Watched) -> Container:
-    return watched.start()
-
-
 class Sniffer:
     """What arrives at a container's interface with the attacker's frame type."""
 
