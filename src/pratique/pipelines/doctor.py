@@ -87,7 +87,7 @@ def _kernel(host: HostFacts) -> Check:
 
 def _bpf(host: HostFacts) -> Check:
     if not host.bpf:
-        return ok("bpf(2)", "allowed")
+        return ok("bpf(2)", "there, but not for this user" if host.missing_capabilities else "allowed")
     if host.missing_capabilities:
         return warn("bpf(2)", f"refused to this user: {host.bpf}", "features were not tried", "run as root")
     return fail(

@@ -13,6 +13,7 @@ import socket
 import stat
 import struct
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,7 +53,7 @@ class EngineProcess(Struct, frozen=True):
         """Return the values of an option of the command line: ``--name VALUE`` or ``--name=VALUE``; ``""`` for none."""
         values: list[str] = []
         words = self.arguments[1:]
-        for word, following in zip(words, (*words[1:], ""), strict=True):
+        for word, following in zip_longest(words, words[1:], fillvalue=""):
             head, equals, value = word.partition("=")
             if head == f"--{name}":
                 values.append(value if equals else "" if following.startswith("-") else following)
@@ -63,7 +64,7 @@ class EngineProcess(Struct, frozen=True):
         """The addresses named on the command line: ``--host ADDRESS``, ``-H ADDRESS``, ``-HADDRESS``."""
         short = [
             word.removeprefix("-H").removeprefix("=") or following
-            for word, following in zip(self.arguments[1:], (*self.arguments[2:], ""), strict=True)
+            for word, following in zip_longest(self.arguments[1:], self.arguments[2:], fillvalue="")
             if word.startswith("-H")
         ]
         return (*self.option("host"), *short)
