@@ -11,13 +11,14 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, NamedTuple, Self
 
 from pratique.model import DriftMode, EgressMode, EgressRule, KernelPolicy, Protocol, SensorEvent
 from pratique.sensor import Parent, ParentKind, Sensor
+from pratique.sensor.egress import Egress
 from testbed.namespace import Namespace, link
 
 HERE4, FRIEND4, FOE4 = "10.201.0.1", "10.201.0.2", "10.201.0.3"
@@ -57,15 +58,12 @@ class Inmate:
     """A process in a container, which does what it is told and keeps its variables."""
 
     def __init__(self, cgroup: Path, net: Path) -> None:
-        def enter() -> None:
-            (cgroup / "cgroup.procs").write_text("0")
-
+        enter = 'echo $$ >"$0/cgroup.procs" && exec nsenter --net="$1" "$2" -c "$3"'
         self._process = subprocess.Popen(
-            ["nsenter", f"--net={net}", sys.executable, "-c", _LOOP],
+            ["sh", "-c", enter, str(cgroup), str(net), sys.executable, _LOOP],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            preexec_fn=enter,
         )
 
     @property
@@ -110,9 +108,11 @@ class World:
         self.parent = _unified() / tag
         self.pins = Path("/sys/fs/bpf") / tag
         self._undo = contextlib.ExitStack()
+        self._undo.callback(self.tidy)
+        self._scene = contextlib.ExitStack()
         self.inside = Namespace(tag)
         self.outside = Namespace(tag)
-        self._undo.callback(self._remove_cgroups)
+        self._undo.callback(self.parent.rmdir)
         self._undo.callback(self.inside.close)
         self._undo.callback(self.outside.close)
         link(self.inside, self.outside, names=("eth0", "peer0"))
@@ -123,7 +123,9 @@ class World:
             for address in addresses:
                 namespace.run("ip", "addr", "add", address, "dev", device, *(["nodad"] if ":" in address else []))
         self.parent.mkdir()
-        self._sniffer = self.outside_socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
+        with entered(self.outside.net):
+            self._sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
+        self._undo.callback(self._sniffer.close)
         self._sniffer.setblocking(False)
         self._fences = 0
 
@@ -135,9 +137,17 @@ class World:
     ) -> None:
         self._undo.close()
 
-    def sensor(self, policies: Sequence[KernelPolicy], bindings: dict[str, int] | None = None) -> Sensor:
-        """Open a sensor on the parent; close it yourself."""
-        return Sensor.open([Parent(self.parent, ParentKind.ALL)], self.pins, policies, bindings or {})
+    def tidy(self) -> None:
+        """End what tests started since the last time: processes, sockets, cgroups."""
+        self._scene.close()
+        for path in sorted(self.parent.rglob("*"), key=lambda path: -len(path.parts)):
+            if path.is_dir():
+                path.rmdir()
+
+    def sensor(self, policies: Sequence[KernelPolicy], bindings: Mapping[str, int] | None = None) -> Sensor:
+        """Open a sensor with the feature egress on the parent; close it yourself."""
+        parents = [Parent(self.parent, ParentKind.ALL)]
+        return Sensor.open(parents, self.pins, policies, bindings or {}, features=[Egress])
 
     def cgroup(self, name: str) -> Path:
         """Make a cgroup below the parent."""
@@ -149,7 +159,7 @@ class World:
         """Start a process in a cgroup below the parent, which is made where it is missing."""
         path = self.parent / name
         inmate = Inmate(path if path.is_dir() else self.cgroup(name), self.inside.net)
-        self._undo.callback(inmate.close)
+        self._scene.callback(inmate.close)
         return inmate
 
     def outside_socket(self, family: int, kind: int, protocol: int = 0) -> socket.socket:
@@ -174,7 +184,7 @@ class World:
         """Return the next connection of a server."""
         connection, _ = server.accept()
         connection.settimeout(_PATIENCE_S)
-        self._undo.callback(connection.close)
+        self._scene.callback(connection.close)
         return connection
 
     def receiver(self, address: str, port: int = PORT) -> socket.socket:
@@ -210,20 +220,15 @@ class World:
     def _socket(self, namespace: Namespace, family: int, kind: int, protocol: int) -> socket.socket:
         with entered(namespace.net):
             made = socket.socket(family, kind, protocol)
-        self._undo.callback(made.close)
+        self._scene.callback(made.close)
         return made
-
-    def _remove_cgroups(self) -> None:
-        folders = sorted((path for path in self.parent.rglob("*") if path.is_dir()), key=lambda path: -len(path.parts))
-        for path in [*folders, self.parent]:
-            path.rmdir()
 
 
 @contextlib.contextmanager
 def entered(net: Path) -> Iterator[None]:
     """Put this thread into a network namespace for a while."""
     libc = ctypes.CDLL(None, use_errno=True)
-    with open("/proc/thread-self/ns/net", "rb") as back, net.open("rb") as there:
+    with Path("/proc/thread-self/ns/net").open("rb") as back, net.open("rb") as there:
         assert libc.setns(there.fileno(), _CLONE_NEWNET) == 0
         try:
             yield
