@@ -47,6 +47,7 @@ class Document(Struct, frozen=True, forbid_unknown_fields=True):
 
     ignored_paths: tuple[str, ...]
     ignored_values: tuple[str, ...]
+    ignored_parts: tuple[str, ...]
     rules: tuple[Rule, ...]
 
 
@@ -89,8 +90,10 @@ class RuleSet:
                     yield Hit(rule, line, redact(secret, rule.shown))
 
     def _is_real(self, rule: Rule, secret: str) -> bool:
-        lower = secret.lower()
-        if any(value in lower for value in self.document.ignored_values) or entropy(secret) < rule.entropy:
+        value = secret[rule.shown :].lower()
+        if value in self.document.ignored_values or any(part in value for part in self.document.ignored_parts):
+            return False
+        if entropy(secret) < rule.entropy:
             return False
         if rule.checked is Check.JWT:
             return _is_jwt(secret)
