@@ -39,7 +39,7 @@ def render_table(report: Report, width: int) -> str:
         if len(report.unread) > _MAX_UNREAD:
             lines.append(f"  … and {len(report.unread) - _MAX_UNREAD} more")
     lines += ["", *_sums(report)]
-    return "\n".join(line.rstrip() for line in lines) + "\n"
+    return "\n".join(_printable(line.rstrip()) for line in lines) + "\n"
 
 
 def _head(report: Report) -> Iterator[str]:
@@ -47,11 +47,16 @@ def _head(report: Report) -> Iterator[str]:
     yield f"image         {image.name}"
     yield f"id            {image.id}"
     yield f"system        {report.distribution or 'no distribution'}, {image.os or '?'}/{image.architecture or '?'}"
-    yield f"contents      {len(report.packages)} packages, {report.files} files, {len(image.layers)} layers"
+    layers = _count(len(image.layers), "layer")
+    yield f"contents      {_count(len(report.packages), 'package')}, {_count(report.files, 'file')}, {layers}"
     if report.advisories_at:
         yield f"advisories    of {datetime.fromtimestamp(report.advisories_at, UTC):%Y-%m-%d %H:%M} UTC"
     else:
         yield f"advisories    {_NO_DATABASE}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _worst_first(finding: Finding) -> tuple[int, str, str, str]:
@@ -87,12 +92,17 @@ def _sums(report: Report) -> Iterator[str]:
         fixable = f" ({summary.fixable} with a fix)" if kind is FindingKind.VULNERABILITY and counts else ""
         unknown = kind is FindingKind.VULNERABILITY and not report.advisories_at
         yield f"{title:<19}{_NO_DATABASE if unknown else parts + fixable}"
-    yield f"{'read':<19}{'everything' if not report.unread else f'all but {len(report.unread)} parts'}"
+    yield f"{'read':<19}{'everything' if not report.unread else f'all but {_count(len(report.unread), 'part')}'}"
 
 
 def _wrapped(text: str, width: int, indent: int = 2) -> list[str]:
     space = " " * indent
     return textwrap.wrap(text, width, initial_indent=space, subsequent_indent=space + "  ") or [space]
+
+
+def _printable(line: str) -> str:
+    """Return a line in which nothing steers a terminal: names and titles come from images and feeds."""
+    return line if line.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
 
 
 def _cut(text: str, size: int) -> str:

