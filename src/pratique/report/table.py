@@ -92,7 +92,8 @@ def _sums(report: Report) -> Iterator[str]:
         fixable = f" ({summary.fixable} with a fix)" if kind is FindingKind.VULNERABILITY and counts else ""
         unknown = kind is FindingKind.VULNERABILITY and not report.advisories_at
         yield f"{title:<19}{_NO_DATABASE if unknown else parts + fixable}"
-    yield f"{'read':<19}{'everything' if not report.unread else f'all but {_count(len(report.unread), 'part')}'}"
+    read = f"all but {_count(len(report.unread), 'part')}" if report.unread else "everything"
+    yield f"{'read':<19}{read}"
 
 
 def _wrapped(text: str, width: int, indent: int = 2) -> list[str]:
