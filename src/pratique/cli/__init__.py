@@ -86,8 +86,6 @@ def run(arguments: list[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped", err=True)
         return 1
-    except BrokenPipeError:
-        return 0
     except PratiqueError as error:
         click.echo(f"pratique: {error.what}", err=True)
         if error.hint:

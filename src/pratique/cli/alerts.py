@@ -54,7 +54,7 @@ def _view(names: dict[str, str]) -> View:
     return View(headings, row, partial(flat, inner="alert"))
 
 
-@click.command("alerts")
+@click.command()
 @click.option(
     "--severity",
     type=click.Choice([severity.value for severity in Severity]),

@@ -44,7 +44,7 @@ VIEW = View(
 )
 
 
-@click.command("containers")
+@click.command()
 @click.option("-a", "--all", "everything", is_flag=True, help="Removed ones as well.")
 @image_option
 @format_option

@@ -28,7 +28,7 @@ VIEW = View(
 )
 
 
-@click.command("decisions")
+@click.command()
 @click.option("--verify", is_flag=True, help="Check the hash chain of the whole log.")
 @window_options
 def command(window: Window, verify: bool) -> None:

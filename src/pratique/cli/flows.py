@@ -40,7 +40,7 @@ def _view(names: dict[str, str]) -> View:
     return View(headings.split(","), row, partial(flat, inner="flow"))
 
 
-@click.command("flows")
+@click.command()
 @click.option(
     "--verdict",
     "verdicts",

@@ -50,7 +50,7 @@ VIEW = View(
 )
 
 
-@click.command("images")
+@click.command()
 @format_option
 @state_dir_option
 def command(form: str, state_dir: str | None) -> None:

@@ -21,7 +21,7 @@ _EXPECTED: Final = frozenset({"net.egress", "net.miner-port"})
 _DEFAULT_S: Final = 600.0
 
 
-@click.command("learn")
+@click.command()
 @click.option("--for", "seconds", type=Span(), metavar="SPAN", help="Watch for so long from now on.  [10m]")
 @click.option("--since", type=Age(), metavar="AGE|TIME", help="Take what was recorded since then, and do not wait.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to a new file.")
@@ -74,20 +74,21 @@ def _watch(store: Store, since: float, seconds: float) -> None:
 
 def _learn(store: Store, document: Document, since: float, chosen: set[str] | None, *, include_denied: bool) -> Lesson:
     names = image_names(store)
+    suspects = {
+        record.alert.container
+        for record in store.alerts(since=since, at_least=Severity.HIGH)
+        if record.alert.rule not in _EXPECTED and record.alert.container
+    }
     images = {
         record.container.image: names.get(record.container.image) or record.container.image_reference
         for record in store.containers(gone=True)
-        if record.gone_at is None or record.gone_at >= since
+        if (record.gone_at is None or record.gone_at >= since) and record.container.id not in suspects
     }
     return learn(
         document,
         [record.flow for record in store.flows(since=since)],
         {image_id: name for image_id, name in images.items() if chosen is None or image_id in chosen},
-        suspects={
-            record.alert.container
-            for record in store.alerts(since=since, at_least=Severity.HIGH)
-            if record.alert.rule not in _EXPECTED and record.alert.container
-        },
+        suspects=suspects,
         include_denied=include_denied,
     )
 

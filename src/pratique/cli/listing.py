@@ -124,7 +124,7 @@ def image_ids(store: Store, name: str | None) -> tuple[str, ...] | None:
         return None
     ids = store.image_ids(name)
     if not ids:
-        msg = f"no image {printable(name)!r} is known"
+        msg = f"no image '{printable(name)}' is known"
         raise UsageError(msg, hint="'pratique images' lists the names and ids")
     return ids
 

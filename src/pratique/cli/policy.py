@@ -25,7 +25,7 @@ _POLL_S: Final = 0.1
 _FILE = click.argument("file", type=click.Path(path_type=Path))
 
 
-@click.group("policy")
+@click.group()
 def command() -> None:
     """Write, check, show and apply the policy."""
 
