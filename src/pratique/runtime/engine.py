@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any, Final, Self
 
@@ -168,7 +168,8 @@ class Engine:
             try:
                 yield _events(stream, since)
             finally:
-                await client.close()
+                with suppress(aiohttp.ClientError):  # which ended the stream, told once more
+                    await client.close()
 
     async def _inspect(self, what: str, call: Any) -> dict[str, Any] | None:
         with _translated(what):
