@@ -7,6 +7,7 @@ itself says of a container.
 
 import time
 from collections.abc import Callable
+from typing import Final
 
 import requests
 from docker.errors import APIError
@@ -16,6 +17,11 @@ from msgspec import Struct, structs
 from testbed import images
 from testbed.shop import Shop
 from testbed.world import World
+
+_STARTS_WITHIN_S: Final = 2.0
+"""How long a started container has to call home."""
+_REFUSED_WITHIN_S: Final = 0.2
+"""The same when the engine refused: nobody should call."""
 
 
 class Outcome(Struct, frozen=True):
@@ -36,15 +42,18 @@ class Attack:
         self.shop = shop
         self.client = world.engine.client(tcp=True)
         self.mark = world.attacker.mark()
+        self._patience_s = _STARTS_WITHIN_S
 
     def play(self, step: "Step") -> Outcome:
         """Play one step and clean up after it."""
         self.mark = self.world.attacker.mark()
+        self._patience_s = _STARTS_WITHIN_S
         started = time.monotonic()
         try:
             received = step.act(self)
         except (APIError, requests.RequestException) as error:
             received = str(getattr(error, "explanation", None) or error)
+            self._patience_s = _REFUSED_WITHIN_S
         seconds = time.monotonic() - started
         succeeded = step.effect(self, received)
         self.clean()
@@ -61,10 +70,10 @@ class Attack:
                 owner.images.remove(str(image.id), force=True)
         owner.close()
 
-    def saw(self, kind: str, text: str = "", *, within: float = 1.0) -> bool:
-        """Whether one of the attacker's servers saw this during the step, or does within these seconds."""
+    def saw(self, kind: str, text: str = "") -> bool:
+        """Whether one of the attacker's servers saw this during the step, or soon after it."""
         event = self.world.attacker.wait_for(
-            lambda event: event.kind == kind and text in event.text, since=self.mark, seconds=within
+            lambda event: event.kind == kind and text in event.text, since=self.mark, seconds=self._patience_s
         )
         return event is not None
 

@@ -24,7 +24,6 @@ _EXPERIMENTAL: Final = 253
 
 _DROPPED: Final = "/tmp/dropped"
 _LIBRARY: Final = "/tmp/library.so"
-_STARTS_WITHIN_S: Final = 3.0
 
 
 def _build(attack: Attack, *, version: str) -> str:
@@ -130,7 +129,7 @@ def _of_images() -> tuple[Step, ...]:
                 name,
                 f"{title} a miner's image, create, start",
                 act,
-                lambda attack, _: attack.saw("pool", within=_STARTS_WITHIN_S),
+                lambda attack, _: attack.saw("pool"),
                 GATE,
             )
             for name, title, act in miners
@@ -139,7 +138,7 @@ def _of_images() -> tuple[Step, ...]:
             "b4",
             "load an image in which nothing can be found; it phones home",
             _quiet,
-            lambda attack, _: attack.saw("tcp", "quiet", within=_STARTS_WITHIN_S),
+            lambda attack, _: attack.saw("tcp", "quiet"),
             EGRESS,
         ),
     )
