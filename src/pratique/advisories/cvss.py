@@ -5,6 +5,7 @@ Source: FIRST, CVSS v3.1 specification, sections 5, 7.1 and 7.4 and appendix A.
 
 from typing import Final
 
+from pratique.advisories import cvss4
 from pratique.model import Severity
 
 _ATTACK_VECTOR: Final = {"N": 0.85, "A": 0.62, "L": 0.55, "P": 0.2}
@@ -23,8 +24,10 @@ def metrics(vector: str) -> dict[str, str]:
 
 
 def base_score(vector: str) -> float | None:
-    """Return the base score, 0.0 to 10.0, of a CVSS 3.0 or 3.1 vector; None if it is not a whole valid vector."""
+    """Return the base score, 0.0 to 10.0, of a CVSS 3.0, 3.1 or 4.0 vector; None if it is not a whole valid vector."""
     given = metrics(vector)
+    if given.get("CVSS") == "4.0":
+        return cvss4.base_score(given)
     if given.get("CVSS") not in {"3.0", "3.1"} or given.get("S") not in {"U", "C"}:
         return None
     changed = given["S"] == "C"
