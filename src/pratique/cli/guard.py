@@ -44,6 +44,11 @@ def status() -> None:
         (told.asked, f"the engine at {options.docker_host} asks it"),
     ):
         click.echo(f"{'yes' if holds else 'no ':<4}{what}")
+    if told.blind_to_builds:
+        click.echo(
+            f"note: engine {told.engine_version} lets BuildKit's gRPC past every authorization plugin; what is built"
+        )
+        click.echo("there still needs a passing report to run, and the kernel still guards what the build talks to")
     if not (told.answers and told.configured and told.asked):
         msg = "the guard is not in place"
         raise GateError(msg, hint="run 'pratique up', or 'pratique agent' and then 'pratique guard install'")

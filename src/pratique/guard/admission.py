@@ -18,7 +18,7 @@ from pratique.errors import PratiqueError
 from pratique.guard import gojson, request
 from pratique.guard.container import Facts, Violation, needs, violations, volume_paths
 from pratique.guard.judge import create_body, judge, judge_body
-from pratique.guard.refusal import Refusal, refuse
+from pratique.guard.refusal import Refusal, printable, refuse
 from pratique.guard.request import ApiRequest, Call
 from pratique.guard.routes import Power, find
 from pratique.guard.settings import ExecBody, HostConfig, Inspected, MountPoint, Volume
@@ -116,7 +116,10 @@ class Guard:
         subject = _Subject()
         try:
             call = request.decode_call(body)
-            subject.text, subject.source = f"{call.method[:10]} {call.target[:200]}", call.user or "local"
+            subject.text = printable(
+                f"{call.method[:10]} {call.target.partition('?')[0][:200]}"
+            )  # queries hold secrets
+            subject.source = printable(call.user) or "local"
             if self._is_own(call):
                 return subject.decision(Verdict.ALLOW, "own-call")
             await self._judge(call, subject)
@@ -150,6 +153,8 @@ class Guard:
         asked = request.parse(call)
         route, name = find(asked.method, asked.path)
         subject.power = route.power
+        if route.power is Power.IMAGE_CREATE and (pulled := asked.argument("fromImage")):
+            subject.text = printable(f"pull {pulled[:200]} {asked.argument('tag')[:80]}".rstrip())
         document = self._document()
         judge_body(asked, route)
         judge(asked, route.power, document)
@@ -247,7 +252,7 @@ class Guard:
         for mount in host.mounts:
             driver = mount.volume_options.driver_config if mount.volume_options else None
             paths |= volume_paths(Volume(options=driver.options)) if driver else frozenset()
-        resolved = await asyncio.to_thread(lambda: {path: _resolve(path) for path in paths})
+        resolved = await asyncio.to_thread(lambda: {path: _resolve(path) for path in paths}) if paths else {}
         return Facts(containers=containers, volumes=volumes, paths=resolved, sensitive=self._sensitive)
 
     async def _volume(self, name: str) -> Volume | None:

@@ -7,6 +7,7 @@ So the guard refuses every document that two readers could understand differentl
 field names without regard to case, ``null`` as absent.
 """
 
+import functools
 import json
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -84,10 +85,22 @@ def _without_null(value: Any) -> Any:
     return value
 
 
+@functools.cache
+def _names(
+    kind: type[Struct],
+) -> tuple[dict[str, tuple[str, msgspec.inspect.Type]], frozenset[str], frozenset[str]]:
+    """Return, in lower case, the names of a struct's fields, of those known and ignored, and of those misplaced."""
+    fields = {
+        field.encode_name.lower(): (field.encode_name, msgspec.inspect.type_info(field.type))
+        for field in msgspec.structs.fields(kind)
+    }
+    ignored = frozenset(name.lower() for name in getattr(kind, "IGNORED", ()))
+    misplaced = frozenset(name.lower() for name in getattr(kind, "MISPLACED", ()))
+    return fields, ignored, misplaced
+
+
 def _object(value: Pairs, kind: type[Struct], where: str) -> dict[str, Any]:
-    fields = {field.encode_name.lower(): field for field in msgspec.structs.fields(kind)}
-    ignored = {name.lower() for name in getattr(kind, "IGNORED", ())}
-    misplaced = {name.lower() for name in getattr(kind, "MISPLACED", ())}
+    fields, ignored, misplaced = _names(kind)
     result: dict[str, Any] = {}
     seen: set[str] = set()
     for key, item in value:
@@ -100,7 +113,8 @@ def _object(value: Pairs, kind: type[Struct], where: str) -> dict[str, Any]:
         seen.add(folded)
         if folded in fields:
             if item is not None:
-                result[fields[folded].encode_name] = _value(item, fields[folded].type, name)
+                encoded, type_info = fields[folded]
+                result[encoded] = _typed(item, type_info, name)
         elif folded in ignored or item in (None, False, 0, ""):
             continue
         elif folded in misplaced:
@@ -112,11 +126,6 @@ def _object(value: Pairs, kind: type[Struct], where: str) -> dict[str, Any]:
                 "leave it out, or use a newer Pratique",
             )
     return result
-
-
-def _value(item: Any, kind: Any, where: str) -> Any:
-    info = msgspec.inspect.type_info(kind)
-    return _typed(item, info, where)
 
 
 def _typed(item: Any, info: msgspec.inspect.Type, where: str) -> Any:

@@ -8,7 +8,9 @@ runs in this very process.
 
 import contextlib
 import http.client
+import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -54,6 +56,13 @@ class Status(Struct, frozen=True):
     """``daemon.json`` names the plugin, so that the engine asks it after a restart too."""
     asked: bool
     """The running engine asks the guard."""
+    engine_version: str = ""
+
+    @property
+    def blind_to_builds(self) -> bool:
+        """Whether the engine serves BuildKit's gRPC outside its authorization plugins (since 29.2)."""
+        numbers = [int(number) for number in re.findall(r"\d+", self.engine_version)[:2]]
+        return numbers >= [29, 2]
 
 
 def status(target: Target) -> Status:
@@ -65,7 +74,7 @@ def status(target: Target) -> Status:
     text = _read(_file(target))
     with _naming(target):
         configured = text is not None and target.plugin_name in daemon_json.plugins(text)
-    return Status(alive(target.plugin_socket), configured, _asks(target))
+    return Status(alive(target.plugin_socket), configured, _asks(target), _version(target))
 
 
 def install(target: Target) -> None:
@@ -160,6 +169,13 @@ def _check_command_line(pid: int, target: Target) -> None:
             if os.path.realpath(path) != str(_file(target)):
                 msg = f"the engine reads {path}, not {target.daemon_json}"
                 raise HostError(msg, hint=f"set PRATIQUE_DAEMON_JSON={path}")
+
+
+def _version(target: Target) -> str:
+    try:
+        return str(json.loads(_get(target.docker_host, "/version")).get("Version", ""))
+    except (ValueError, AttributeError):
+        return ""  # a refusal, or a plugin that does not answer
 
 
 def _asks(target: Target) -> bool:

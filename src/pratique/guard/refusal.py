@@ -73,6 +73,9 @@ RULES: Final[dict[str, str]] = {
 }
 
 
+_MAX_TEXT: Final = 1000
+
+
 class Refusal(GateError):  # noqa: N818  # an answer, not a failure
     """The guard says no.
 
@@ -82,13 +85,18 @@ class Refusal(GateError):  # noqa: N818  # an answer, not a failure
     """
 
     def __init__(self, rule: str, what: str, remedy: str = "") -> None:
-        super().__init__(what, hint=remedy)
+        super().__init__(printable(what), hint=printable(remedy))
         self.rule = rule
 
     @property
     def message(self) -> str:
         """What the client is told: the rule, what is wrong, what to do."""
         return f"{self.rule}: {self.what}" + (f"; {self.hint}" if self.hint else "")
+
+
+def printable(text: str) -> str:
+    """Return a text that a client had a hand in, so that a terminal can show it: bounded and without control codes."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:_MAX_TEXT])
 
 
 def refuse(rule: str, what: str, remedy: str = "") -> NoReturn:

@@ -85,6 +85,16 @@ def test_content_types(guarded: Guarded, kind: str) -> None:
     assert status == 403
 
 
+def test_a_form_in_the_body_that_beats_the_query_of_a_pull(guarded: Guarded) -> None:
+    """The engine would fetch from the URL in the form; of two content types it tells plugins the second."""
+    form = b"fromSrc=http%3A%2F%2F127.0.0.1%3A1%2Fx.tar&fromImage="
+    head = "POST /v1.41/images/create?fromImage=x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+    kinds = "Content-Type: application/x-www-form-urlencoded\r\nContent-Type: text/plain\r\n\r\n"
+    answer = raw(guarded.engine.socket, f"{head}{kinds}".encode() + b"%x\r\n%s\r\n0\r\n\r\n" % (len(form), form))
+    assert _denied(answer)
+    assert b"request.unseen-body" in answer[1]
+
+
 @pytest.mark.parametrize(
     "target",
     [

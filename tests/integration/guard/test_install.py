@@ -165,10 +165,17 @@ def test_the_commands_tell_what_holds(
 ) -> None:
     for name, value in guarded.engine.options(tmp_path).items():
         monkeypatch.setenv(name, value)
-    assert status(guarded.target) == Status(answers=True, configured=False, asked=False)
+    told = status(guarded.target)
+    assert (told.answers, told.configured, told.asked) == (True, False, False)
+    assert told.engine_version[:1].isdigit()
     assert run(["guard", "status"]) == 2
     assert run(["guard", "install"]) == 0
     assert run(["guard", "status"]) == 0
     assert capsys.readouterr().out.count("yes ") == 4
     assert run(["guard", "uninstall"]) == 0
     assert run(["guard", "status"]) == 2
+
+
+@pytest.mark.parametrize(("version", "blind"), [("29.2.0", True), ("30.0", True), ("29.1.9", False), ("", False)])
+def test_engines_that_let_builds_past_the_guard_are_known(version: str, blind: bool) -> None:
+    assert Status(answers=True, configured=True, asked=True, engine_version=version).blind_to_builds is blind

@@ -176,6 +176,19 @@ def test_decisions_are_recorded_except_for_reading(world: World) -> None:
     ]
 
 
+def test_what_a_client_wrote_is_shown_without_queries_and_control_codes(world: World) -> None:
+    decision = world.ask("POST", "/v1.41/build?buildargs=%7B%22TOKEN%22:%22secret%22%7D")
+    assert "secret" not in repr(decision)
+    decision = world.create({"Binds": ["/etc/\x1b[2J:/x"]})
+    assert "\x1b" not in decision.reason
+    decision = world.ask("GET", "/debug/vars\x1b[2J")
+    assert "\x1b" not in decision.subject + decision.reason
+
+
+def test_a_pull_is_told_with_its_image(world: World) -> None:
+    assert world.ask("POST", "/v1.41/images/create?fromImage=a/b&tag=1", Content_Length="0").subject == "pull a/b 1"
+
+
 def test_the_probe_of_guard_status_is_refused_and_not_recorded(world: World) -> None:
     assert rule(world.ask("GET", "/v1.0/_ping")) == "guard.probe"
     assert world.recorded == []
