@@ -10,7 +10,7 @@ from rich.text import Text
 
 from pratique import config
 from pratique.cli.agent import run, settings_from
-from pratique.model import Alert, Decision, Report, Severity, Verdict
+from pratique.model import Action, Alert, Decision, Report, Severity, Verdict
 from pratique.pipelines.account import Status
 
 _STYLE = {
@@ -63,6 +63,8 @@ class ScreenAccount:
     def alerted(self, alert: Alert) -> None:
         """Tell an alert."""
         self._alerts += 1
+        if alert.action is Action.REFUSED:
+            return  # told with its reason as the guard's decision
         who = " ".join(part for part in (alert.image_name, alert.container_name) if part)
         techniques = ",".join(technique.id for technique in alert.techniques)
         evidence = " ".join(f"{key}={value}" for key, value in alert.evidence.items())

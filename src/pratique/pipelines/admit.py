@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Final
 
+from pratique.advisories import Database
 from pratique.errors import PratiqueError
 from pratique.model import ImageId, ImageIdentity, Report
 from pratique.pipelines.account import Account
@@ -26,7 +28,9 @@ class Admissions:
         recorder: Recorder,
         document: Callable[[], Document],
         account: Account,
+        advisories: Path,
     ) -> None:
+        self._advisories = _Advisories(advisories)
         self._scan = scan
         self._store = store
         self._recorder = recorder
@@ -52,6 +56,19 @@ class Admissions:
             self._running[image.id] = task
             task.add_done_callback(lambda done: self._finished(image.name, image.id, done))
         return await asyncio.shield(task)
+
+    async def current(self, image: ImageIdentity) -> Report:
+        """Return an image's report as the advisories there are now would have it.
+
+        :raises PratiqueError: when the scan failed
+        """
+        known = await self.known(image.id)
+        stale = known is not None and known.advisories_at != self._advisories.built_at
+        return await self.report(image, fresh=stale)
+
+    def advisories_changed(self) -> bool:
+        """Tell whether the advisory database is another than at the last call."""
+        return self._advisories.changed()
 
     async def known(self, image_id: ImageId) -> Report | None:
         """Return the report that is there already, or None."""
@@ -90,3 +107,28 @@ class Admissions:
         if error is not None:
             hint = error.hint if isinstance(error, PratiqueError) else ""
             self._account.warn(f"image {name} was not scanned: {error}", hint)
+
+
+class _Advisories:
+    """When the advisory database was built, read anew only when its file changes."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamp = 0
+        self.built_at = 0.0
+        self.changed()
+
+    def changed(self) -> bool:
+        try:
+            stamp = self._path.stat().st_mtime_ns
+        except OSError:
+            stamp = 0
+        if stamp == self._stamp:
+            return False
+        self._stamp = stamp
+        try:
+            with Database.open(self._path) as database:
+                self.built_at = database.built_at
+        except PratiqueError:
+            self.built_at = 0.0  # a scan tells what is wrong with it
+        return True

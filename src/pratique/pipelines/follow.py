@@ -71,6 +71,8 @@ class Follower:
         """Scan each image that appears, whatever way it came. BuildKit announces none: so look every few seconds."""
         async with asyncio.TaskGroup() as scans:
             while True:
+                if self._admissions.advisories_changed():
+                    self.images = frozenset()  # look at every image again
                 with suppress(EngineError):  # told by follow_containers
                     present = await self._engine.image_ids()
                     for image_id in present - self.images:
@@ -88,7 +90,7 @@ class Follower:
                 return
             self._subjects.learn_image(image)
             self._recorder.call(lambda store: store.put_image(image, time.time()))
-            report = await self._admissions.report(image)
+            report = await self._admissions.current(image)
         except PratiqueError:
             return  # told by the book of reports, and the image may not run
         for alert in image_found(report, time.time()):

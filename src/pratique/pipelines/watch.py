@@ -244,7 +244,9 @@ async def _assembled(settings: Settings, account: Account) -> AsyncIterator[_Age
                 if record.admitted:
                     subjects.admit(record.container.id)
             scan = partial(scan_engine_image, engine, pool=workers, advisories=settings.advisories_path)
-            admissions = Admissions(scan, store, recorder, lambda: enforcement.document, account)
+            admissions = Admissions(
+                scan, store, recorder, lambda: enforcement.document, account, settings.advisories_path
+            )
             follower = Follower(engine, subjects, enforcement, admissions, recorder, account)
             try:
                 parts = _Parts(recorder, enforcement, subjects, admissions, follower, Detector())

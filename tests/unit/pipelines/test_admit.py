@@ -2,14 +2,17 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from pratique.advisories import Source, build
 from pratique.errors import ImageError
 from pratique.model import Finding, FindingKind, ImageId, ImageIdentity, Report, Severity
 from pratique.pipelines.admit import Admissions
 from pratique.pipelines.recorder import Recorder
 from pratique.policy import Document
 from pratique.store import Store
+from tests.unit.advisories.zips import advisory, write_zip
 from tests.unit.pipelines.listener import Listener
 
 IMAGE = ImageIdentity(id=ImageId("sha256:" + "a" * 64), references=("shop/checkout:1",))
@@ -22,12 +25,13 @@ class Book:
     def __init__(self, path: Path, scan: Callable[[ImageId], Awaitable[Report]]) -> None:
         self.listener = Listener()
         self.path = path
+        self.advisories = path.with_name("advisories.db")
         self.scan = scan
 
     async def run(self, work: Callable[[Admissions], Awaitable[None]]) -> None:
         with Store.open(self.path) as store:
             async with Recorder.opened(store, self.listener) as recorder:
-                await work(Admissions(self.scan, store, recorder, Document, self.listener))
+                await work(Admissions(self.scan, store, recorder, Document, self.listener, self.advisories))
 
 
 def report(*findings: Finding) -> Report:
@@ -114,3 +118,30 @@ def test_a_failed_scan_is_told_and_tried_again_at_the_next_question(tmp_path: Pa
     asyncio.run(book.run(work))
     assert len(tries) == 2
     assert book.listener.warned == ["image shop/checkout:1 was not scanned: layer 2 is truncated load it again"]
+
+
+def test_new_advisories_make_a_report_stale(tmp_path: Path) -> None:
+    scans = []
+
+    async def scan(image: ImageId) -> Report:
+        scans.append(image)
+        return msgspec.structs.replace(report(), advisories_at=built_at)
+
+    book = Book(tmp_path / "s.db", scan)
+    built_at = 0.0
+
+    async def work(admissions: Admissions) -> None:
+        nonlocal built_at
+        await admissions.current(IMAGE)
+        await admissions.current(IMAGE)
+        assert len(scans) == 1
+        built_at = 1_800_000_000.0
+        zip_file = write_zip(tmp_path / "osv.zip", advisory("PYSEC-2026-1", "requests", fixed="3"))
+        build(book.advisories, [Source(zip_file, "osv.zip")], now=built_at)
+        assert admissions.advisories_changed()
+        assert not admissions.advisories_changed()
+        await admissions.current(IMAGE)
+        await admissions.current(IMAGE)
+
+    asyncio.run(book.run(work))
+    assert len(scans) == 2
