@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
-from pratique.advisories import Database
 from pratique.errors import PratiqueError
 from pratique.model import ImageId, ImageIdentity, Report
 from pratique.pipelines.account import Account
@@ -30,7 +29,8 @@ class Admissions:
         account: Account,
         advisories: Path,
     ) -> None:
-        self._advisories = _Advisories(advisories)
+        self._advisories = advisories
+        self._advisories_at = _modified(advisories)
         self._scan = scan
         self._store = store
         self._recorder = recorder
@@ -63,12 +63,13 @@ class Admissions:
         :raises PratiqueError: when the scan failed
         """
         known = await self.known(image.id)
-        stale = known is not None and known.advisories_at != self._advisories.built_at
+        stale = known is not None and known.scanned_at < _modified(self._advisories)
         return await self.report(image, fresh=stale)
 
     def advisories_changed(self) -> bool:
         """Tell whether the advisory database is another than at the last call."""
-        return self._advisories.changed()
+        before, self._advisories_at = self._advisories_at, _modified(self._advisories)
+        return self._advisories_at != before
 
     async def known(self, image_id: ImageId) -> Report | None:
         """Return the report that is there already, or None."""
@@ -109,26 +110,8 @@ class Admissions:
             self._account.warn(f"image {name} was not scanned: {error}", hint)
 
 
-class _Advisories:
-    """When the advisory database was built, read anew only when its file changes."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._stamp = 0
-        self.built_at = 0.0
-        self.changed()
-
-    def changed(self) -> bool:
-        try:
-            stamp = self._path.stat().st_mtime_ns
-        except OSError:
-            stamp = 0
-        if stamp == self._stamp:
-            return False
-        self._stamp = stamp
-        try:
-            with Database.open(self._path) as database:
-                self.built_at = database.built_at
-        except PratiqueError:
-            self.built_at = 0.0  # a scan tells what is wrong with it
-        return True
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
