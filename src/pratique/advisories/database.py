@@ -8,7 +8,7 @@ from typing import Final, Self
 from msgspec import Struct
 
 from pratique.advisories import schema
-from pratique.advisories.ecosystem import canonical, scheme, subject
+from pratique.advisories.ecosystem import canonical, concerns_kernel, scheme, subject
 from pratique.advisories.findings import Match, merge
 from pratique.advisories.versions import version_key
 from pratique.errors import StoreError
@@ -91,14 +91,14 @@ class Database:
         """Return the known vulnerabilities of packages, worst first.
 
         Packages of one source package at one version give one finding for each vulnerability, whose ``evidence``
-        names them.
+        names them. The kernel's advisories are not matched to its headers: nothing of a container runs on these.
 
         :raises StoreError: when the database turns out to be damaged
         """
         groups: dict[tuple[str, str, str], list[Package]] = {}
         for package in packages:
             name, version = subject(package)
-            if name and version:
+            if name and version and not concerns_kernel(package):
                 groups.setdefault((canonical(package.ecosystem), name, version), []).append(package)
         findings: list[Finding] = []
         try:

@@ -29,6 +29,8 @@ _SCHEMES: Final = {
     "Pub": Scheme.SEMVER,
     "SwiftURL": Scheme.SEMVER,
 }
+_KERNEL_SOURCE: Final = re.compile(r"linux(-.*)?")
+_KERNEL_TEXT: Final = re.compile(r"linux-(libc-dev|.*headers-|kbuild-|compiler-|source|doc)")
 _PEP_503: Final = re.compile(r"[-_.]+")
 _UBUNTU_RELEASE: Final = re.compile(r"(Ubuntu(?::Pro)?:[0-9]{2}\.[0-9]{2})(?::LTS)?")
 _ALPINE_RELEASE: Final = re.compile(r"Alpine:v?([0-9]+\.[0-9]+)(?:\.[0-9]+)?")
@@ -63,6 +65,14 @@ def scheme(ecosystem: str) -> Scheme:
 def package_name(ecosystem: str, name: str) -> str:
     """Return the one spelling of a package's name: PEP 503 for PyPI, as it is elsewhere."""
     return _PEP_503.sub("-", name).lower() if ecosystem == "PyPI" else name
+
+
+def concerns_kernel(package: Package) -> bool:
+    """Tell whether a package only has text of the kernel's source: headers, and what builds modules.
+
+    Its advisories are those of the kernel, but a container runs on the host's kernel and not on these files.
+    """
+    return bool(_KERNEL_SOURCE.fullmatch(package.source_name) and _KERNEL_TEXT.match(package.name))
 
 
 def subject(package: Package) -> tuple[str, str]:

@@ -58,6 +58,12 @@ def test_distribution_packages_are_found_by_source_and_release(database: Path) -
     assert rules(database, Package("libssl1.1", "1.1.1d-1", "Debian:10")) == []
 
 
+def test_advisories_of_the_kernel_are_not_matched_to_its_headers(database: Path, tmp_path: Path) -> None:
+    load(database, write_zip(tmp_path / "a.zip", advisory("CVE-2024-0001", "linux", "9", "Debian:12")))
+    assert rules(database, Package("linux-libc-dev", "6.1-1", "Debian:12", source_name="linux")) == []
+    assert rules(database, Package("linux-image-amd64", "6.1-1", "Debian:12", source_name="linux")) == ["CVE-2024-0001"]
+
+
 def test_worst_findings_come_first(tmp_path: Path, database: Path) -> None:
     words = ("LOW", "CRITICAL", "HIGH")
     documents = [advisory(f"A-{word}", "requests", database_specific={"severity": word}) for word in words]

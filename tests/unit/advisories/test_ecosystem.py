@@ -1,6 +1,6 @@
 import pytest
 
-from pratique.advisories.ecosystem import canonical, family, package_name, scheme, subject
+from pratique.advisories.ecosystem import canonical, concerns_kernel, family, package_name, scheme, subject
 from pratique.advisories.versions import Scheme
 from pratique.model import Package
 
@@ -54,3 +54,19 @@ def test_advisories_speak_of_the_source_package_with_its_own_version() -> None:
 def test_family_is_the_ecosystem_without_release() -> None:
     assert family("Ubuntu:Pro:16.04") == "Ubuntu"
     assert family("PyPI") == "PyPI"
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "only_text"),
+    [
+        ("linux-libc-dev", "linux", True),
+        ("linux-headers-6.1.0-18-amd64", "linux", True),
+        ("linux-hwe-6.5-headers-6.5.0-14", "linux-hwe-6.5", True),
+        ("linux-image-6.1.0-18-amd64", "linux-signed-amd64", False),
+        ("linux-firmware", "linux-firmware", False),
+        ("linux-libc-dev", "", False),
+        ("libc6", "glibc", False),
+    ],
+)
+def test_headers_of_the_kernel_are_told_from_what_runs(name: str, source: str, only_text: bool) -> None:
+    assert concerns_kernel(Package(name, "6.1.76-1", "Debian:12", source_name=source)) is only_text
