@@ -30,6 +30,7 @@ IDS: Final = tuple(digit * 64 for digit in "abcdef")
 _CLONE_NEWNET: Final = 0x40000000
 _NEIGHBOURS: Final = frozenset({*range(130, 138), 143})
 _PATIENCE_S: Final = 10.0
+_SO_RCVBUFFORCE: Final = 33
 _LOOP: Final = """
 import array, ctypes, json, os, socket, struct, sys, time
 scope = {}
@@ -127,6 +128,7 @@ class World:
             self._sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
         self._undo.callback(self._sniffer.close)
         self._sniffer.setblocking(False)
+        self._sniffer.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 64 << 20)
         self._fences = 0
 
     def __enter__(self) -> Self:
@@ -144,9 +146,15 @@ class World:
             if path.is_dir():
                 path.rmdir()
 
-    def sensor(self, policies: Sequence[KernelPolicy], bindings: Mapping[str, int] | None = None) -> Sensor:
+    def sensor(
+        self,
+        policies: Sequence[KernelPolicy],
+        bindings: Mapping[str, int] | None = None,
+        *,
+        kind: ParentKind = ParentKind.ALL,
+    ) -> Sensor:
         """Open a sensor with the feature egress on the parent; close it yourself."""
-        parents = [Parent(self.parent, ParentKind.ALL)]
+        parents = [Parent(self.parent, kind)]
         return Sensor.open(parents, self.pins, policies, bindings or {}, features=[Egress])
 
     def cgroup(self, name: str) -> Path:

@@ -1,0 +1,322 @@
+"""Which list holds for which cgroup, from the first instant, through restarts of the agent and changes of policy."""
+
+import errno
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pratique.errors import KernelError, UsageError
+from pratique.model import CgroupEvent, EgressMode, FlowVerdict, Protocol
+from pratique.sensor import Parent, ParentKind, Sensor
+from pratique.sensor.egress import Egress
+from tests.integration.sensor.world import (
+    FOE4,
+    FRIEND4,
+    FRIEND6,
+    HERE4,
+    IDS,
+    PORT,
+    Inmate,
+    World,
+    collect,
+    policy,
+)
+
+NOTHING = policy(0)
+FRIENDLY = policy(1, (f"{FRIEND4}/32", None, 0), (f"{FRIEND6}/128", None, 0))
+SEND = f"u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.sendto(b'x', ({FRIEND4!r}, {PORT}))"
+CONNECT = f"s = socket.socket(); s.settimeout(5); s.connect(({FRIEND4!r}, {PORT}))"
+
+
+@pytest.fixture
+def sensor(world: World) -> Iterator[Sensor]:
+    sensor = world.sensor([NOTHING, FRIENDLY])
+    yield sensor
+    sensor.close(keep=False)
+
+
+def may_send(inmate: Inmate) -> bool:
+    outcome = inmate.try_to(SEND)
+    assert outcome in ({"value": None}, {"errno": errno.EPERM, "kind": "PermissionError"})
+    return "value" in outcome
+
+
+def test_ticket_holds_from_the_first_instant(world: World, sensor: Sensor) -> None:
+    sensor.bind(IDS[0], 1)
+    assert may_send(world.inmate(IDS[0]))
+
+
+def test_ticket_holds_for_every_restart_of_the_container(world: World, sensor: Sensor) -> None:
+    sensor.bind(IDS[0], 1)
+    for _ in range(3):
+        assert may_send(world.inmate(IDS[0]))
+        world.tidy()
+
+
+@pytest.mark.parametrize("name", [IDS[1], "anything", "docker-short.scope"])
+def test_child_without_a_ticket_is_under_the_default(world: World, sensor: Sensor, name: str) -> None:
+    sensor.bind(IDS[0], 1)
+    world.frames()
+    assert not may_send(world.inmate(name))
+    assert world.frames() == []
+
+
+def test_default_holds_even_for_a_child_that_nobody_bound(world: World, sensor: Sensor) -> None:
+    inmate = world.inmate(IDS[1])
+    bindings = sensor._live["egress"].maps["pq_bindings"]
+    assert bindings.delete((world.parent / IDS[1]).stat().st_ino.to_bytes(8, "little"))
+    assert not may_send(inmate)
+
+
+def test_cgroups_below_a_container_are_under_its_list(world: World, sensor: Sensor) -> None:
+    sensor.bind(IDS[0], 1)
+    assert may_send(world.inmate(f"{IDS[0]}/below"))
+    assert may_send(world.inmate(f"{IDS[0]}/below/deep/deeper"))
+
+
+def test_container_cannot_claim_a_ticket_by_naming_a_cgroup_below_its_own(world: World, sensor: Sensor) -> None:
+    sensor.bind(IDS[0], 1)
+    assert not may_send(world.inmate(f"{IDS[1]}/{IDS[0]}"))
+    assert not may_send(world.inmate(f"{IDS[1]}/docker-{IDS[0]}.scope"))
+    assert not may_send(world.inmate(f"{IDS[1]}/buildkit/{IDS[0]}"))
+
+
+def test_binding_changes_under_a_running_container(world: World, sensor: Sensor) -> None:
+    inmate = world.inmate(IDS[0])
+    assert not may_send(inmate)
+    sensor.bind(IDS[0], 1)
+    assert may_send(inmate)
+    sensor.unbind(IDS[0])
+    assert not may_send(inmate)
+
+
+def test_container_from_before_the_agent_is_bound_when_it_starts(world: World) -> None:
+    listed, unlisted = world.inmate(IDS[0]), world.inmate(IDS[1])
+    sensor = world.sensor([NOTHING, FRIENDLY], {IDS[0]: 1})
+    assert may_send(listed)
+    assert not may_send(unlisted)
+    assert sensor.container_of((world.parent / IDS[0]).stat().st_ino) == IDS[0]
+    sensor.close(keep=False)
+
+
+def test_build_steps_are_told_apart_and_under_the_default(world: World, sensor: Sensor) -> None:
+    sensor.apply([policy(0, mode=EgressMode.MONITOR)], {})
+    inmate = world.inmate("buildkit/q1w2e3r4t5y6u7i8o9p0a1s2d")
+    assert may_send(inmate)
+    told = collect(sensor, CgroupEvent)
+    assert [event.container for event in told] == ["buildkit", "buildkit/q1w2e3r4t5y6u7i8o9p0a1s2d"]
+    counter = next(flow for flow in sensor.flows() if flow.cgroup == told[1].cgroup)
+    assert counter.verdict is FlowVerdict.REPORTED
+    assert sensor.container_of(counter.cgroup) == "buildkit/q1w2e3r4t5y6u7i8o9p0a1s2d"
+
+
+def test_cgroups_that_come_and_go_are_told(world: World, sensor: Sensor) -> None:
+    path = world.cgroup(IDS[2])
+    number = path.stat().st_ino
+    path.rmdir()
+    told = [(event.cgroup, event.container, event.created) for event in collect(sensor, CgroupEvent)]
+    assert told == [(number, IDS[2], True), (number, IDS[2], False)]
+    assert sensor.container_of(number) == IDS[2]
+
+
+def test_names_of_the_systemd_driver_are_bound_and_other_services_left_alone(world: World) -> None:
+    sensor = world.sensor([NOTHING, FRIENDLY], {IDS[0]: 1}, kind=ParentKind.NAMED)
+    assert may_send(world.inmate("nginx.service"))
+    assert may_send(world.inmate(f"docker-{IDS[0]}.scope"))
+    assert not may_send(world.inmate(f"docker-{IDS[1]}.scope"))
+    assert not may_send(world.inmate(f"docker-{IDS[2]}.scope/init.scope"))
+    assert not may_send(world.inmate("system.slice:docker:q1w2e3r4t5y6u7i8o9p0a1s2d"))
+    assert not may_send(world.inmate("moby-buildkit-q1w2e3"))
+    assert may_send(world.inmate(f"x-docker-{IDS[0]}.scope"))
+    names = {event.container for event in collect(sensor, CgroupEvent)}
+    assert {IDS[0], IDS[1], IDS[2], "buildkit/q1w2e3r4t5y6u7i8o9p0a1s2d"} <= names
+    sensor.close(keep=False)
+
+
+def test_names_of_the_systemd_driver_from_before_the_agent(world: World) -> None:
+    listed = world.inmate(f"docker-{IDS[0]}.scope")
+    unlisted = world.inmate(f"docker-{IDS[1]}.scope")
+    service = world.inmate("nginx.service")
+    sensor = world.sensor([NOTHING, FRIENDLY], {IDS[0]: 1}, kind=ParentKind.NAMED)
+    assert (may_send(listed), may_send(unlisted), may_send(service)) == (True, False, True)
+    sensor.close(keep=False)
+
+
+def test_parent_below_a_parent_counts_a_packet_once(world: World) -> None:
+    slice_ = world.cgroup("system.slice")
+    parents = [Parent(world.parent, ParentKind.NAMED), Parent(slice_, ParentKind.NAMED)]
+    sensor = Sensor.open(parents, world.pins, [NOTHING, FRIENDLY], {IDS[0]: 1}, features=[Egress])
+    assert may_send(world.inmate(f"system.slice/docker-{IDS[0]}.scope"))
+    assert not may_send(world.inmate("system.slice:docker:q1w2e3"))
+    assert [flow.packets for flow in sensor.flows()] == [1, 1]
+    sensor.close(keep=False)
+
+
+def test_established_connection_stops_when_the_list_no_longer_has_it(world: World, sensor: Sensor) -> None:
+    sensor.bind(IDS[0], 1)
+    inmate, server = world.inmate(IDS[0]), world.server(FRIEND4)
+    inmate.try_to(CONNECT)
+    connection = world.accept(server)
+    assert inmate.try_to("s.sendall(b'before')") == {"value": None}
+    assert connection.recv(10) == b"before"
+    world.frames()
+    sensor.apply([NOTHING, policy(1, (f"{FOE4}/32", None, 0))], {IDS[0]: 1})
+    inmate.try_to("s.sendall(b'after')")
+    assert world.frames() == []
+    sensor.apply([NOTHING, FRIENDLY], {IDS[0]: 1})
+    assert connection.recv(10) == b"after"
+
+
+def test_connected_udp_socket_stops_when_the_list_no_longer_has_its_peer(world: World, sensor: Sensor) -> None:
+    sensor.bind(IDS[0], 1)
+    inmate, receiver = world.inmate(IDS[0]), world.receiver(FRIEND6)
+    connected = f"u = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); u.connect(({FRIEND6!r}, {PORT})); u.send(b'x')"
+    assert inmate.try_to(connected) == {"value": None}
+    receiver.recv(10)
+    sensor.apply([NOTHING], {})
+    assert inmate.try_to("u.send(b'x')")["errno"] == errno.EPERM
+
+
+def test_swap_of_policy_has_no_instant_without_the_honest_peer(world: World, sensor: Sensor) -> None:
+    sensor.bind(IDS[0], 1)
+    inmate = world.inmate(IDS[0])
+    inmate.begin(
+        f"u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); value = 0\n"
+        f"for _ in range(30000): value += u.sendto(b'x', ({FRIEND4!r}, {PORT}))"
+    )
+    for number in range(20):
+        sensor.apply([NOTHING, policy(1, *friend_and(number))], {IDS[0]: 1})
+    assert inmate.finish() == {"value": 30000}
+
+
+def friend_and(number: int) -> list[tuple[str, Protocol | None, int]]:
+    return [(f"{FRIEND4}/32", None, 0), *((f"10.0.{number}.{last}/32", Protocol.TCP, 443) for last in range(200))]
+
+
+def test_old_slots_leave_nothing_behind(world: World, sensor: Sensor) -> None:
+    del world
+    for number in range(5):
+        sensor.apply([NOTHING, policy(1, *friend_and(number))], {IDS[0]: 1})
+    live = sensor._live["egress"]
+    assert len(list(live.maps["pq_rules"].keys())) == 201
+    assert len(live.maps["pq_slots"].items()) == 2
+
+
+def test_connections_from_before_the_agent(world: World) -> None:
+    serving, calling = world.inmate(IDS[0]), world.inmate(IDS[1])
+    serving.try_to(f"l = socket.create_server(({HERE4!r}, 7000)); l.settimeout(5)")
+    client = world.outside_socket(2, 1)
+    client.connect((HERE4, 7000))
+    serving.try_to("c, _ = l.accept()")
+    server = world.server(FRIEND4)
+    calling.try_to(CONNECT)
+    connection = world.accept(server)
+    sensor = world.sensor([NOTHING])
+    serving.try_to("c.sendall(b'answer')")
+    assert client.recv(10) == b"answer"
+    world.frames()
+    calling.try_to("s.sendall(b'evil')")
+    assert world.frames() == []
+    sensor.close(keep=False)
+    assert connection.recv(10) == b"evil"
+
+
+def test_close_lifts_everything(world: World) -> None:
+    sensor = world.sensor([NOTHING])
+    inmate = world.inmate(IDS[0])
+    assert not may_send(inmate)
+    sensor.close(keep=False)
+    assert may_send(inmate)
+    assert not world.pins.exists()
+
+
+AGENT = """
+import sys, time
+from pathlib import Path
+from pratique.sensor import Parent, ParentKind, Sensor
+from pratique.sensor.egress import Egress
+from tests.integration.sensor.world import policy, FRIEND4
+parent, pins, container = sys.argv[1:]
+policies = [policy(0), policy(1, (f"{FRIEND4}/32", None, 0))]
+sensor = Sensor.open([Parent(Path(parent), ParentKind.ALL)], Path(pins), policies, {container: 1}, features=[Egress])
+print("ready", flush=True)
+time.sleep(3600)
+"""
+
+
+@pytest.mark.parametrize("same_build", [True, False])
+def test_killed_agent_leaves_no_gap_and_the_next_one_adopts(world: World, *, same_build: bool) -> None:
+    arguments = [str(world.parent), str(world.pins), IDS[0]]
+    with subprocess.Popen([sys.executable, "-c", AGENT, *arguments], stdout=subprocess.PIPE) as agent:
+        assert agent.stdout is not None
+        assert agent.stdout.readline() == b"ready\n"
+        attacker = world.inmate(IDS[1])
+        world.frames()
+        attacker.begin(ATTEMPTS)
+        agent.send_signal(signal.SIGKILL)
+    honest = world.inmate(IDS[0])  # restarted while nobody is there
+    assert may_send(honest)
+    if not same_build:
+        built = next((world.pins / "egress").iterdir())
+        built.rename(built.with_name("0123456789abcdef"))
+    sensor = world.sensor([NOTHING, FRIENDLY], {IDS[0]: 1})
+    assert may_send(honest)
+    assert attacker.finish() == {"value": [errno.EPERM]}
+    assert {frame.destination for frame in world.frames()} <= {FRIEND4}
+    containers = {event.container for event in collect(sensor, CgroupEvent)}
+    assert containers == ({IDS[0], IDS[1]} if same_build else set())
+    sensor.close(keep=False)
+    assert not world.pins.exists()
+
+
+ATTEMPTS = f"""
+end, refusals = time.monotonic() + 3, set()
+while time.monotonic() < end:
+    try:
+        u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.sendto(b'evil', ({FOE4!r}, {PORT})); refusals.add(0)
+    except OSError as error:
+        refusals.add(error.errno)
+value = sorted(refusals)
+"""
+
+
+def test_unfinished_start_is_not_adopted(world: World) -> None:
+    (world.pins / "egress" / "unfinished").mkdir(parents=True)
+    sensor = world.sensor([NOTHING])
+    assert [path.name for path in (world.pins / "egress").iterdir()] != ["unfinished"]
+    assert not may_send(world.inmate(IDS[0]))
+    sensor.close(keep=False)
+
+
+def test_new_parent_is_attached_by_an_adopting_agent(world: World) -> None:
+    first, second = world.cgroup("first"), world.cgroup("second")
+    kept = Sensor.open([Parent(first, ParentKind.ALL)], world.pins, [NOTHING], {}, features=[Egress])
+    kept.close(keep=True)
+    one, two = world.inmate(f"first/{IDS[0]}"), world.inmate(f"second/{IDS[1]}")
+    assert (may_send(one), may_send(two)) == (False, True)
+    sensor = Sensor.open([Parent(second, ParentKind.ALL)], world.pins, [NOTHING], {}, features=[Egress])
+    assert (may_send(one), may_send(two)) == (True, False)
+    sensor.close(keep=False)
+
+
+def test_contradictions_are_refused_and_what_was_in_force_stays(world: World, sensor: Sensor) -> None:
+    with pytest.raises(UsageError):
+        sensor.apply([FRIENDLY], {})
+    with pytest.raises(UsageError):
+        sensor.apply([NOTHING], {IDS[0]: 7})
+    with pytest.raises(UsageError):
+        sensor.bind("../../etc", 0)
+    with pytest.raises(UsageError):
+        sensor.bind(IDS[0], 9)
+    assert not may_send(world.inmate(IDS[0]))
+
+
+def test_parent_outside_the_hierarchy_is_a_clear_error(world: World, tmp_path: Path) -> None:
+    with pytest.raises(KernelError, match="version 2 hierarchy"):
+        Sensor.open([Parent(tmp_path, ParentKind.ALL)], world.pins, [NOTHING], {})
+    assert not world.pins.exists()
+    assert list(tmp_path.iterdir()) == []
