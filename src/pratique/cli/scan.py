@@ -14,7 +14,7 @@ import click
 from pratique import config
 from pratique.cli.output import replace_file
 from pratique.errors import EngineError, GateError, IncompleteError, StoreError, UsageError
-from pratique.model import Report
+from pratique.model import Report, Severity
 from pratique.pipelines.scan import scan_engine_image, scan_file
 from pratique.policy import Admission, Gate, judge_report
 from pratique.report import Format, render
@@ -143,11 +143,15 @@ def _judge(report: Report, gates: tuple[Gate, ...]) -> None:
     """Turn a report into an exit code.
 
     :raises GateError: when a gate is met
-    :raises IncompleteError: when none is, and something could not be read
+    :raises IncompleteError: when none is, and something could not be read or asked
     """
     at_fault = judge_report(report, Admission(fail_on=gates))
     if isinstance(at_fault, str):
         raise IncompleteError(at_fault)
+    asked = [gate.value for gate in gates if gate.value in set(Severity)]
+    if not at_fault and asked and not report.advisories_at:
+        msg = f"--fail-on {' '.join(asked)} cannot be answered: there is no advisory database"
+        raise IncompleteError(msg, hint="'pratique db update' fetches it, 'pratique db import FILE' takes it from disk")
     if at_fault:
         rules = ", ".join(dict.fromkeys(finding.rule for finding in at_fault[:5]))
         more = f" and {len(at_fault) - 5} more" if len(at_fault) > 5 else ""
