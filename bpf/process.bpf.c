@@ -40,6 +40,27 @@ struct {
 	__type(value, struct pq_script);
 } pq_scripts SEC(".maps");
 
+SEC("tp_btf/cgroup_rmdir")
+int BPF_PROG(forget_home, struct cgroup *cgroup, const char *path)
+{
+	__u64 id = cgroup->kn->id;
+
+	if (is_unified(cgroup))
+		bpf_map_delete_elem(&pq_homes, &id);
+	return 0;
+}
+
+/* The container at hand and its home; false: not a container, or not one yet. */
+PQ_INLINE bool find_current_home(struct pq_owner *owner, struct pq_home *home)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+
+	if (!find_current_owner(owner) || is_being_prepared(task, owner->cgroup))
+		return false;
+	*home = find_home(task, owner->cgroup);
+	return true;
+}
+
 /* Kill where the policy says so; return the flag that tells. */
 PQ_INLINE __u32 stop(const struct pq_owner *owner)
 {
@@ -99,7 +120,7 @@ PQ_INLINE unsigned long first_instruction(struct task_struct *task)
  * Where the program does not begin with its own code, the dynamic loader runs first. No system call of the container
  * maps it, and its place is no help: AT_BASE is 0 for a loader that is not relocatable.
  */
-PQ_INLINE void judge_dynamic_loader(const struct pq_owner *owner, struct task_struct *task)
+PQ_INLINE void judge_dynamic_loader(const struct pq_owner *owner, const struct pq_home *home, struct task_struct *task)
 {
 	unsigned long first = first_instruction(task);
 	struct pq_mapped mapped = {};
@@ -110,9 +131,10 @@ PQ_INLINE void judge_dynamic_loader(const struct pq_owner *owner, struct task_st
 	bpf_find_vma(task, first, remember_file, &mapped, 0);
 	if (!mapped.file)
 		return;
-	flags = file_flags(mapped.file);
 	if (is_in_layer(mapped.file))
-		flags = flags & FILE_READ_ONLY ? FILE_LOWER : FILE_UPPER;
+		flags = is_read_only(mapped.file) ? FILE_LOWER : FILE_UPPER;
+	else
+		flags = file_flags(mapped.file, home);
 	judge_mapping(owner, mapped.file, flags);
 }
 
@@ -154,11 +176,12 @@ int BPF_PROG(executed, struct task_struct *task, pid_t old_pid, struct linux_bin
 {
 	bool drift, script = bprm->filename != bprm->interp;
 	struct pq_owner owner = {};
+	struct pq_home home = {};
 	__u32 flags;
 
-	if (!find_current_owner(&owner) || is_being_prepared(task, owner.cgroup))
+	if (!find_current_home(&owner, &home))
 		return 0;
-	flags = file_flags(bprm->file);
+	flags = file_flags(bprm->file, &home);
 	drift = is_drift(flags, &owner.slot);
 	if (drift)
 		flags |= stop(&owner);
@@ -167,7 +190,7 @@ int BPF_PROG(executed, struct task_struct *task, pid_t old_pid, struct linux_bin
 		expect_script(task, bprm);
 	}
 	tell_execution(&owner, bprm, flags, drift);
-	judge_dynamic_loader(&owner, task);
+	judge_dynamic_loader(&owner, &home, task);
 	return 0;
 }
 
@@ -188,6 +211,7 @@ int map_executable(struct trace_event_raw_sys_enter *ctx)
 	volatile unsigned long protection = ctx->args[2], mapping = ctx->args[3], fd = ctx->args[4];
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct pq_owner owner = {};
+	struct pq_home home = {};
 	struct file *file;
 
 	if (mapping & MAP_ANONYMOUS)
@@ -195,11 +219,11 @@ int map_executable(struct trace_event_raw_sys_enter *ctx)
 	if (!(protection & PROT_EXEC) &&
 	    !(protection & PROT_READ && BPF_CORE_READ(task, personality) & READ_IMPLIES_EXEC))
 		return 0;
-	if (!find_current_owner(&owner) || is_being_prepared(task, owner.cgroup))
+	if (!find_current_home(&owner, &home))
 		return 0;
 	file = file_of(fd);
 	if (file)
-		judge_mapping(&owner, file, file_flags(file));
+		judge_mapping(&owner, file, file_flags(file, &home));
 	return 0;
 }
 
@@ -224,10 +248,9 @@ PQ_INLINE int begin_open(const char *path)
 	return 0;
 }
 
-PQ_INLINE void judge_script(const struct pq_owner *owner, const struct pq_script *script, struct file *file)
+PQ_INLINE void judge_script(const struct pq_owner *owner, const struct pq_script *script, __u32 flags)
 {
 	struct pq_exec_event *event;
-	__u32 flags = file_flags(file);
 
 	if (!is_drift(flags, &owner->slot))
 		return;
@@ -243,16 +266,17 @@ PQ_INLINE int end_open(long fd)
 {
 	struct pq_script *script = expected_script();
 	struct pq_owner owner = {};
+	struct pq_home home = {};
 	struct file *file;
 
 	if (!script || !script->opening)
 		return 0;
 	script->opening = false;
-	if (fd < 0 || !find_current_owner(&owner))
+	if (fd < 0 || !find_current_home(&owner, &home))
 		return 0;
 	file = file_of(fd);
 	if (file)
-		judge_script(&owner, script, file);
+		judge_script(&owner, script, file_flags(file, &home));
 	bpf_task_storage_delete(&pq_scripts, bpf_get_current_task_btf());
 	return 0;
 }

@@ -129,6 +129,12 @@ PQ_INLINE bool is_inside(struct cgroup *cgroup, __u64 id)
 	return false;
 }
 
+/* Whether the parent of a task is outside of a container. */
+PQ_INLINE bool comes_from_outside(struct task_struct *task, __u64 cgroup)
+{
+	return !is_inside(BPF_CORE_READ(task, real_parent, cgroups, dfl_cgrp), cgroup);
+}
+
 /*
  * Whether the engine is still preparing the current task. runc moves its child into the container's cgroup while the
  * child executes runc once more, from memory or from a file of the host (CVE-2019-5736); until it enters the container
@@ -137,10 +143,34 @@ PQ_INLINE bool is_inside(struct cgroup *cgroup, __u64 id)
  */
 PQ_INLINE bool is_being_prepared(struct task_struct *task, __u64 cgroup)
 {
-	struct task_struct *parent = BPF_CORE_READ(task, real_parent);
+	return BPF_CORE_READ(task, nsproxy, mnt_ns) == BPF_CORE_READ(task, real_parent, nsproxy, mnt_ns) &&
+	       comes_from_outside(task, cgroup);
+}
 
-	return BPF_CORE_READ(task, nsproxy, mnt_ns) == BPF_CORE_READ(parent, nsproxy, mnt_ns) &&
-	       !is_inside(BPF_CORE_READ(parent, cgroups, dfl_cgrp), cgroup);
+/* Written when the engine starts the first program of a container; by user space for those that were there before. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct pq_home);
+} pq_homes SEC(".maps");
+
+PQ_INLINE struct pq_home find_home(struct task_struct *task, __u64 cgroup)
+{
+	struct pq_home *known = bpf_map_lookup_elem(&pq_homes, &cgroup);
+	struct pq_home home = {
+	    .device = BPF_CORE_READ(task, fs, root.mnt, mnt_sb, s_dev),
+	    .user_namespace = owner_of_mounts(task),
+	};
+
+	if (known)
+		return *known;
+	if (comes_from_outside(task, cgroup))
+		bpf_map_update_elem(&pq_homes, &cgroup, &home, BPF_NOEXIST);
+	else if (BPF_CORE_READ(task, fs, root.mnt, mnt_sb, s_magic) != OVERLAYFS_MAGIC)
+		home.device = 0;
+	return home;
 }
 
 #endif

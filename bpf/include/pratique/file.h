@@ -11,6 +11,15 @@
 
 #include "pratique/program.h"
 
+/*
+ * What tells a container's own file system from any other that may be mounted in it: an attacker who can mount could
+ * make an overlay of his own, with what he dropped as its lower layer, or a read-only mount.
+ */
+struct pq_home {
+	__u32 device;	      /* s_dev of the root file system */
+	__u32 user_namespace; /* inode number of the user namespace that owns the mounts */
+};
+
 /* pratique.model.ExecFlag */
 enum file_flag {
 	FILE_LOWER = 1,
@@ -124,26 +133,32 @@ PQ_INLINE __u32 overlay_flags(struct inode *inode)
 	return FILE_UPPER | FILE_LOWER | FILE_MODIFIED;
 }
 
-PQ_INLINE __u32 file_flags(struct file *file)
+PQ_INLINE __u32 owner_of_mounts(struct task_struct *task)
 {
-	struct vfsmount *mount = BPF_CORE_READ(file, f_path.mnt);
+	return BPF_CORE_READ(task, nsproxy, mnt_ns, user_ns, ns.inum);
+}
+
+PQ_INLINE bool is_read_only(struct file *file)
+{
+	return BPF_CORE_READ(file, f_path.mnt, mnt_flags) & MOUNT_READ_ONLY ||
+	       BPF_CORE_READ(file, f_path.dentry, d_sb, s_flags) & SB_READ_ONLY;
+}
+
+/* The flags of a file that the current task executes. 0: the root is no overlay, so nobody knows. */
+PQ_INLINE __u32 file_flags(struct file *file, const struct pq_home *home)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct inode *inode = BPF_CORE_READ(file, f_path.dentry, d_inode);
-	struct super_block *sb;
-	__u64 magic;
-	__u32 flags;
-	bool nameless;
+	struct super_block *sb = BPF_CORE_READ(inode, i_sb);
+	bool nameless = !BPF_CORE_READ(inode, i_nlink);
+	__u64 magic = BPF_CORE_READ(sb, s_magic);
+	__u32 flags = nameless ? FILE_DELETED : 0;
 
-	sb = BPF_CORE_READ(inode, i_sb);
-	magic = BPF_CORE_READ(sb, s_magic);
-	nameless = !BPF_CORE_READ(inode, i_nlink);
-	if (magic == OVERLAYFS_MAGIC)
-		return overlay_flags(inode) | (nameless ? FILE_DELETED : 0);
-
-	flags = FILE_NOT_OVERLAY;
-	if (BPF_CORE_READ(sb, s_flags) & SB_READ_ONLY || BPF_CORE_READ(mount, mnt_flags) & MOUNT_READ_ONLY)
+	if (BPF_CORE_READ(sb, s_dev) == home->device)
+		return flags | (magic == OVERLAYFS_MAGIC ? overlay_flags(inode) : 0);
+	flags |= FILE_NOT_OVERLAY;
+	if (is_read_only(file) && owner_of_mounts(task) == home->user_namespace)
 		flags |= FILE_READ_ONLY;
-	if (nameless)
-		flags |= FILE_DELETED;
 	if (nameless && (magic == TMPFS_MAGIC || magic == HUGETLBFS_MAGIC))
 		flags |= FILE_MEMFD;
 	return flags;

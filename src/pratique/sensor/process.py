@@ -5,10 +5,13 @@ written by whoever runs in the container.
 """
 
 import struct
+from collections.abc import Mapping
 from typing import ClassVar, Final
 
 from pratique.model import ExecEvent, ExecFlag
+from pratique.sensor.blob import BlobHeader, Loaded
 from pratique.sensor.feature import Feature
+from pratique.sensor.homes import note_homes
 from pratique.sensor.wire import EventKind
 
 _RECORD: Final = struct.Struct("=QQIIIIII16s16s256s64s512s")
@@ -22,6 +25,13 @@ class Process(Feature):
 
     name: ClassVar[str] = "process"
     rings: ClassVar[tuple[str, ...]] = ("pq_executions",)
+
+    def attach(self, loaded: Loaded, header: BlobHeader, cgroups: Mapping[int, int]) -> dict[str, int]:
+        """Attach, then note the file systems of the containers that are there."""
+        links = super().attach(loaded, header, cgroups)
+        for parent in cgroups.values():
+            note_homes(loaded.maps["pq_homes"], parent)
+        return links
 
     def decode(self, record: bytes, offset: float) -> ExecEvent | None:
         """Return the execution in a record."""
