@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import Column, Connection, Row, Select, Table, delete, func, select, update
+from sqlalchemy import Column, Connection, Row, Select, Table, bindparam, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from pratique.errors import StoreError
@@ -16,6 +16,8 @@ from pratique.store.schema import ALERTS, DECISIONS, FLOWS, STATE
 
 REPETITION_S: Final = 60.0
 """Alerts with one key that begin within this time of the first are one row."""
+_KEYS_AT_ONCE: Final = 500
+_MAX_COUNTER: Final = 2**62
 _CHAIN_END: Final = "decisions_end"
 _FLOW_KEY: Final = ("container", "image", "direction", "protocol", "address", "port", "verdict")
 
@@ -59,26 +61,59 @@ def flows(connection: Connection, window: Window, verdicts: Collection[FlowVerdi
     return [_flow(row) for row in _rows(connection, query, FLOWS, FLOWS.c.last_seen, window)]
 
 
+class _Repeated(Struct):
+    """A row of alerts that repetitions are counted in; ``id`` is None while it is not written yet."""
+
+    id: int | None
+    at: float
+    last_at: float
+    times: int
+    changed: bool = False
+
+    def takes(self, alert: Alert) -> bool:
+        return self.at <= alert.at < self.at + REPETITION_S
+
+
 def add_alerts(connection: Connection, alerts: Iterable[Alert]) -> None:
-    """Insert alerts, or count them where they repeat."""
-    for alert in alerts:
-        key = text(alert.key)
-        first = None
-        if key:
-            first = connection.execute(
-                select(ALERTS.c.id)
-                .where(ALERTS.c.key == key, ALERTS.c.at <= alert.at, ALERTS.c.at > alert.at - REPETITION_S)
-                .order_by(ALERTS.c.id.desc())
-                .limit(1)
-            ).scalar()
-        if first is None:
-            connection.execute(insert(ALERTS).values(_alert_row(alert, key)))
+    """Insert alerts, or count them where they repeat; few statements, whatever their number."""
+    batch = list(alerts)
+    rows = _known_alerts(connection, batch)
+    new: list[tuple[_Repeated, Alert]] = []
+    for alert in batch:
+        of_key = rows.setdefault(text(alert.key), [])
+        row = next((row for row in reversed(of_key) if alert.key and row.takes(alert)), None)
+        if row is None:
+            row = _Repeated(None, alert.at, alert.at, 1)
+            of_key.append(row)
+            new.append((row, alert))
         else:
-            connection.execute(
-                update(ALERTS)
-                .where(ALERTS.c.id == first)
-                .values(times=ALERTS.c.times + 1, last_at=func.max(ALERTS.c.last_at, alert.at))
-            )
+            row.times += 1
+            row.last_at = max(row.last_at, alert.at)
+            row.changed = row.id is not None
+    changed = [
+        {"row": row.id, "new_times": row.times, "new_last_at": row.last_at}
+        for of_key in rows.values()
+        for row in of_key
+        if row.changed
+    ]
+    if changed:
+        renew = update(ALERTS).values(times=bindparam("new_times"), last_at=bindparam("new_last_at"))
+        connection.execute(renew.where(ALERTS.c.id == bindparam("row")), changed)
+    if new:
+        connection.execute(insert(ALERTS), [_alert_row(row, alert) for row, alert in new])
+
+
+def _known_alerts(connection: Connection, batch: list[Alert]) -> dict[str, list[_Repeated]]:
+    """Return the rows that the alerts of a batch may repeat, by key, oldest first."""
+    rows: dict[str, list[_Repeated]] = {}
+    keys = sorted({text(alert.key) for alert in batch if alert.key})
+    begin = min((alert.at for alert in batch), default=0.0) - REPETITION_S
+    columns = select(ALERTS.c.key, ALERTS.c.id, ALERTS.c.at, ALERTS.c.last_at, ALERTS.c.times).order_by(ALERTS.c.id)
+    for start in range(0, len(keys), _KEYS_AT_ONCE):
+        some = keys[start : start + _KEYS_AT_ONCE]
+        for row in connection.execute(columns.where(ALERTS.c.key.in_(some), ALERTS.c.at > begin)):
+            rows.setdefault(row.key, []).append(_Repeated(row.id, row.at, row.last_at, row.times))
+    return rows
 
 
 def alerts(connection: Connection, window: Window, at_least: Severity) -> list[AlertRecord]:
@@ -155,6 +190,7 @@ def _flow_row(flow: Flow) -> dict[str, object]:
     row = {name: getattr(flow, name) for name in Flow.__struct_fields__}
     row.update({name: text(row[name]) for name in ("container", "image", "address", "command")})
     row.update({name: row[name].value for name in ("direction", "protocol", "verdict")})
+    row.update({name: min(row[name], _MAX_COUNTER) for name in ("packets", "bytes")})
     return row
 
 
@@ -163,12 +199,12 @@ def _flow(row: Row[Any]) -> FlowRecord:
     return FlowRecord(row.id, convert(fields, Flow))
 
 
-def _alert_row(alert: Alert, key: str) -> dict[str, object]:
+def _alert_row(row: _Repeated, alert: Alert) -> dict[str, object]:
     return {
-        "key": key,
+        "key": text(alert.key),
         "at": alert.at,
-        "last_at": alert.at,
-        "times": 1,
+        "last_at": row.last_at,
+        "times": row.times,
         "rule": text(alert.rule),
         "rank": alert.severity.rank,
         "image": text(alert.image),

@@ -104,3 +104,32 @@ def test_flow_counters_equal_the_sum_of_what_was_added(store: Store, added: list
     for port, packets in added:
         before[port] = before.get(port, 0) + packets
     assert {record.flow.port: record.flow.packets for record in store.flows()} == before
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["a", "b", ""]), st.integers(0, 300)), max_size=12), st.integers(1, 12))
+def test_alerts_are_counted_alike_however_they_are_batched(
+    tmp_path_factory: pytest.TempPathFactory, given_alerts: list[tuple[str, int]], size: int
+) -> None:
+    told = [alert(key, at=float(at)) for key, at in given_alerts]
+    results = []
+    for step in (1, size):
+        with Store.open(tmp_path_factory.mktemp("store") / "pratique.db") as store:
+            for start in range(0, len(told), step):
+                store.add_alerts(told[start : start + step])
+            results.append(store.alerts())
+    assert results[0] == results[1]
+    assert sum(record.count for record in results[0]) == len(told)
+
+
+def test_more_alerts_than_one_statement_takes_are_counted(store: Store) -> None:
+    many = [alert(f"key {number}") for number in range(1500)]
+    store.add_alerts(many)
+    store.add_alerts(many)
+    assert {record.count for record in store.alerts()} == {2}
+    assert len(store.alerts()) == 1500
+
+
+def test_counters_larger_than_a_column_are_cut_to_what_it_holds(store: Store) -> None:
+    store.add_flows([flow(packets=2**64)])
+    assert store.flows()[0].flow.packets == 2**62
