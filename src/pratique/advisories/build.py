@@ -126,7 +126,7 @@ def _fill(
             family=found.family,
             source=f"{before.source}, {source.name}" if before else source.name,
             imported_at=now,
-            data_at=max(data_at or now, before.data_at if before else 0.0),
+            data_at=max(data_at, before.data_at if before else 0.0),
             advisories=found.advisories + (before.advisories if before else 0),
             broken=found.broken_count + (before.broken if before else 0),
         )

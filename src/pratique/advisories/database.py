@@ -26,7 +26,7 @@ class Feed(Struct, frozen=True):
     """Address or file name that it came from."""
     imported_at: float
     data_at: float
-    """When its newest advisory was last changed; the time of import if no advisory says."""
+    """When its newest advisory was last changed; 0 if no advisory says."""
     advisories: int
     broken: int
     """Entries of the source that could not be read."""
@@ -80,8 +80,8 @@ class Database:
 
     @property
     def built_at(self) -> float:
-        """How old the data are, seconds since the epoch: the data's time of the oldest ecosystem."""
-        return min((feed.data_at for feed in self._feeds), default=0.0)
+        """How old the data are, seconds since the epoch: the newest change in the oldest ecosystem."""
+        return min((feed.data_at or feed.imported_at for feed in self._feeds), default=0.0)
 
     def summary(self) -> tuple[Feed, ...]:
         """Return what the database holds, by ecosystem."""

@@ -17,6 +17,8 @@ from pratique.errors import StoreError
 
 _OLD_AFTER_DAYS: Final = 14
 _DAY: Final = 86_400
+_HOUR: Final = 3_600
+_state_dir_option = click.option("--state-dir", metavar="DIR", help="Where the database is.  [/var/lib/pratique]")
 
 
 @click.group()
@@ -41,9 +43,10 @@ def command() -> None:
 @click.option(
     "--source", default=PUBLISHED, show_default=True, metavar="URL", help="Where SOURCE/ECOSYSTEM/all.zip are."
 )
-def update(families: tuple[str, ...], source: str) -> None:
+@_state_dir_option
+def update(families: tuple[str, ...], source: str, state_dir: str | None) -> None:
     """Fetch the advisories that OSV publishes. Other ecosystems stay as they are; on failure everything does."""
-    path = config.load().advisories_path
+    path = config.load({"state_dir": state_dir}).advisories_path
     _make_directory(path.parent)
     with tempfile.TemporaryDirectory(prefix=".advisories-", dir=path.parent) as directory:
         sources = []
@@ -58,27 +61,28 @@ def update(families: tuple[str, ...], source: str) -> None:
 @click.option(
     "--ecosystem", "family", default="", metavar="NAME", help="Take only this. Default: what a file is mostly about."
 )
-def import_(files: tuple[Path, ...], family: str) -> None:
+@_state_dir_option
+def import_(files: tuple[Path, ...], family: str, state_dir: str | None) -> None:
     """Take advisories from zips of OSV documents. All files or none: what is there of their ecosystems is replaced."""
-    path = config.load().advisories_path
+    path = config.load({"state_dir": state_dir}).advisories_path
     _build(path, [Source(path=file, name=file.name, family=family) for file in files])
 
 
 @command.command()
-def status() -> None:
+@_state_dir_option
+def status(state_dir: str | None) -> None:
     """Show what the database holds and how old it is."""
-    with Database.open(config.load().advisories_path) as database:
+    with Database.open(config.load({"state_dir": state_dir}).advisories_path) as database:
         feeds = database.summary()
     now = time.time()
     table = Table(box=None, pad_edge=False)
     for heading in ("ECOSYSTEM", "ADVISORIES", "NEWEST CHANGE", "IMPORTED", "FROM"):
         table.add_column(heading, justify="right" if heading == "ADVISORIES" else "left", overflow="fold")
     for feed in feeds:
-        table.add_row(
-            feed.family, f"{feed.advisories:,}", _age(now - feed.data_at), _age(now - feed.imported_at), feed.source
-        )
+        changed = _age(now - feed.data_at) if feed.data_at else "not told"
+        table.add_row(feed.family, f"{feed.advisories:,}", changed, _age(now - feed.imported_at), feed.source)
     Console(soft_wrap=True).print(table)
-    old = [feed.family for feed in feeds if now - feed.data_at > _OLD_AFTER_DAYS * _DAY]
+    old = [feed.family for feed in feeds if now - (feed.data_at or feed.imported_at) > _OLD_AFTER_DAYS * _DAY]
     if old:
         click.echo(f"warning: older than {_OLD_AFTER_DAYS} days: {', '.join(old)}", err=True)
         click.echo("hint: 'pratique db update' fetches what is published now", err=True)
@@ -117,8 +121,10 @@ def _told(found: Imported) -> str:
 
 
 def _age(seconds: float) -> str:
+    if seconds < 2 * _HOUR:
+        return f"{max(seconds, 0) / 60:.0f} min ago"
     if seconds < 2 * _DAY:
-        return f"{max(seconds, 0) / 3600:.0f} h ago"
+        return f"{seconds / _HOUR:.0f} h ago"
     return f"{seconds / _DAY:.0f} days ago"
 
 

@@ -142,6 +142,16 @@ def test_data_are_as_old_as_the_oldest_ecosystem(database: Path, tmp_path: Path)
         assert {feed.family: feed.data_at for feed in opened.summary()}["Debian"] == 1_714_521_600
 
 
+def test_data_that_tell_no_date_are_as_old_as_their_import(database: Path, tmp_path: Path) -> None:
+    load(database, write_zip(tmp_path / "a.zip", advisory("X-1", "a", ecosystem="npm", modified="")))
+    load(database, write_zip(tmp_path / "b.zip", advisory("X-2", "a", modified="0001-01-01T00:00:00Z")))
+    with Database.open(database) as opened:
+        feeds = {feed.family: feed for feed in opened.summary()}
+        assert feeds["npm"].data_at == feeds["PyPI"].data_at == 0
+        assert feeds["npm"].imported_at == NOW
+        assert opened.built_at == feeds["Debian"].data_at
+
+
 def test_a_date_in_the_future_does_not_make_data_young(database: Path, tmp_path: Path) -> None:
     documents = [
         advisory("PYSEC-1", "requests", modified="2020-01-02T00:00:00Z"),
