@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -250,3 +251,13 @@ def test_evidence_is_bounded_whatever_the_attacker_writes() -> None:
     (alert,) = events(execution("/tmp/" + "x" * 10_000, *["y" * 1000] * 50, flags=UPPER))()
     assert all(len(value) <= 500 for value in alert.evidence.values())
     assert len(alert.key) < 1000
+
+
+def test_documentation_lists_every_rule_as_it_is() -> None:
+    text = Path("docs/detections.md").read_text()
+    listed = [line for line in text.splitlines() if line.startswith("| `")]
+    assert listed == [
+        f"| `{rule.id}` | {rule.severity} | {', '.join(technique.id for technique in rule.techniques) or '–'} "
+        f"| {rule.title}. {rule.why} |"
+        for rule in RULES.values()
+    ]
