@@ -257,7 +257,7 @@ def test_documentation_lists_every_rule_as_it_is() -> None:
     text = Path("docs/detections.md").read_text()
     listed = [line for line in text.splitlines() if line.startswith("| `")]
     assert listed == [
-        f"| `{rule.id}` | {rule.severity} | {', '.join(technique.id for technique in rule.techniques) or '–'} "
+        f"| `{rule.id}` | {rule.severity} | {', '.join(technique.id for technique in rule.techniques) or '-'} "
         f"| {rule.title}. {rule.why} |"
         for rule in RULES.values()
     ]
