@@ -42,6 +42,7 @@ def command(form: str) -> None:
         plugin_name=options.plugin_name,
         plugin_socket=options.plugin_socket,
         run_dir=Path(options.run_dir),
+        cgroup_parent=options.cgroup_parent,
     )
     checks = judge(asyncio.run(examine(subject)))
     if form == "json":

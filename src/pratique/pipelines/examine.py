@@ -25,7 +25,7 @@ from pratique.runtime.exposure import (
     read_engine_config,
     socket_facts,
 )
-from pratique.runtime.host import HostFacts, host_facts
+from pratique.runtime.host import HostFacts, host_facts, unified_cgroup
 from pratique.sensor import Parent, ParentKind, Sensor
 
 WHOLE_SENSOR: Final = "sensor"
@@ -41,6 +41,8 @@ class Subject(Struct, frozen=True):
     plugin_name: str
     plugin_socket: Path
     run_dir: Path
+    cgroup_parent: str = ""
+    """Where containers are looked for; empty: where the engine's cgroup driver puts them by default."""
 
 
 class ContainerFacts(Struct, frozen=True):
@@ -55,6 +57,8 @@ class ContainerFacts(Struct, frozen=True):
     host_namespaces: tuple[str, ...] = ()
     mounts: tuple[str, ...] = ()
     """Sources of its mounts, symbolic links resolved."""
+    cgroup: str = ""
+    """Its cgroup in the unified hierarchy: ``/docker/<id>``; ``/``: it has none; empty: not known."""
 
 
 class EngineFacts(Struct, frozen=True):
@@ -137,6 +141,7 @@ def container_facts(document: dict[str, Any]) -> ContainerFacts:
         mounts=tuple(
             os.path.realpath(str(mount["Source"])) for mount in document.get("Mounts") or () if mount.get("Source")
         ),
+        cgroup=unified_cgroup(int((document.get("State") or {}).get("Pid") or 0)),
     )
 
 

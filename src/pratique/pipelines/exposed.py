@@ -6,7 +6,7 @@ from pathlib import PurePath
 from typing import Any, Final
 
 from pratique.pipelines.checks import Check, fail, names, ok, warn
-from pratique.pipelines.examine import ContainerFacts, Facts
+from pratique.pipelines.examine import ContainerFacts, EngineFacts, Facts
 from pratique.runtime import EngineInfo
 from pratique.runtime.exposure import SocketFacts
 
@@ -27,6 +27,7 @@ def judge_engine(facts: Facts) -> Iterator[Check]:
         )  # fmt: skip
     else:
         yield from _engine(facts.engine.info)
+        yield _cgroup_parent(facts.subject.cgroup_parent, facts.engine)
     yield _guard(facts)
     if isinstance(facts.config, str):
         yield warn(
@@ -85,7 +86,6 @@ def _engine(info: EngineInfo) -> Iterator[Check]:
             "storage driver", info.storage_driver, "the kernel cannot tell an image's files from ones written later",
             "use overlay2",
         )  # fmt: skip
-    yield ok("cgroup driver", f"{info.cgroup_driver}, cgroup version {info.cgroup_version}")
     if info.live_restore:
         yield ok("live-restore", "containers go on while the engine restarts")
     else:
@@ -102,6 +102,25 @@ def _engine(info: EngineInfo) -> Iterator[Check]:
         )  # fmt: skip
     else:
         yield ok("registries", "none is asked insecurely")
+
+
+def _cgroup_parent(configured: str, engine: EngineFacts) -> Check:
+    info = engine.info
+    systemd = info.cgroup_driver == "systemd"
+    parent = configured or ("system.slice" if systemd else "/docker")
+    kind = f"{info.cgroup_driver} driver, cgroup version {info.cgroup_version}"
+    below = [(container.name, PurePath(container.cgroup).parent) for container in engine.containers if container.cgroup]
+    outside = [
+        f"{name} in {above}" for name, above in below
+        if (above.name != PurePath(parent).name if systemd else above != PurePath("/", parent))
+    ]  # fmt: skip
+    if outside:
+        return warn(
+            "cgroups of containers", f"{kind}; not below {parent}: {names(outside)}",
+            "the sensor neither sees nor holds these containers",
+            "set PRATIQUE_CGROUP_PARENT to the engine's cgroup-parent; '/' needs a newer runc or cgroup version 2",
+        )  # fmt: skip
+    return ok("cgroups of containers", f"{kind}, below {parent}")
 
 
 def _guard(facts: Facts) -> Check:

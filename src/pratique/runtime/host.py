@@ -74,6 +74,12 @@ def host_facts(root: Path = Path("/")) -> HostFacts:
     )
 
 
+def unified_cgroup(pid: int) -> str:
+    """Return a process's cgroup in the unified hierarchy, empty when it cannot be told (cgroups(7))."""
+    lines = _read(Path(f"/proc/{pid}/cgroup")).splitlines() if pid > 0 else []
+    return next((line.removeprefix("0::") for line in lines if line.startswith("0::")), "")
+
+
 def parse_lockdown(text: str) -> str:
     """Return the chosen mode of ``none [integrity] confidentiality`` (kernel_lockdown(7))."""
     return next((word.strip("[]") for word in text.split() if word.startswith("[")), "")

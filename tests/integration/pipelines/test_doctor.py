@@ -43,9 +43,12 @@ def test_doctor_tells_what_the_engine_and_its_containers_leave_open(
     for name in ("engine socket", "raw sockets", "confinement"):
         assert checks[name]["status"] == "warn"
         assert checks[name]["found"].endswith(": open")
-    for name in ("privileged", "host namespaces"):
-        assert checks[name]["status"] == "ok"
+    for name in ("privileged", "host namespaces", "cgroups of containers"):
+        assert checks[name]["status"] == "ok", checks[name]
     assert str(engine.socket) in checks["docker.sock"]["found"]
+    monkeypatch.setenv("PRATIQUE_CGROUP_PARENT", "/elsewhere")
+    assert run(["doctor", "-f", "json"]) == 0
+    assert "closed in" in told(capsys)["cgroups of containers"]["found"]
 
 
 def test_doctor_leaves_nothing_behind(root: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,6 +101,8 @@ def test_what_protecting_needs_fails(name: str, facts: Facts) -> None:
         ("feature packet-socket", replace(GOOD, features={"packet-socket": "no tracepoint"})),
         ("native builds", info(version="29.2.0")),
         ("storage driver", info(storage_driver="vfs")),
+        ("cgroups of containers", containers(ContainerFacts("a", cgroup="/docker/abc"))),
+        ("cgroups of containers", containers(ContainerFacts("a", cgroup="/"))),
         ("live-restore", info(live_restore=False)),
         ("registries", info(insecure_registries=("registry.example:5000",))),
         ("guard", replace(GOOD, config={})),
@@ -134,6 +136,8 @@ def test_what_is_open_or_weaker_warns_and_says_how_to_mend_it(name: str, facts: 
     [
         ("cgroups", host(hierarchy=Hierarchy.HYBRID)),
         ("lockdown", host(lockdown="integrity")),
+        ("cgroups of containers", containers(ContainerFacts("a", cgroup="/system.slice/docker-abc.scope"))),
+        ("cgroups of containers", containers(ContainerFacts("a", cgroup=""))),
         ("init system", host(systemd=False)),
         ("API on TCP", dockerd("--tlsverify", "-H", "tcp://0.0.0.0:2376")),
         ("API on TCP", replace(GOOD, config={"hosts": ["tcp://0.0.0.0:2376"], "tlsverify": True})),
@@ -150,6 +154,26 @@ def test_what_is_well_enough_is_ok(name: str, facts: Facts) -> None:
 
 def test_plugin_on_the_command_line_counts_as_configured() -> None:
     assert check("guard", replace(dockerd("--authorization-plugin=pratique"), config={})).status is Status.OK
+
+
+@pytest.mark.parametrize(
+    ("driver", "parent", "cgroup", "status"),
+    [
+        ("cgroupfs", "", "/docker/abc", Status.OK),
+        ("cgroupfs", "", "/other/abc", Status.WARN),
+        ("cgroupfs", "/shop", "/shop/abc", Status.OK),
+        ("cgroupfs", "shop", "/shop/abc", Status.OK),
+        ("cgroupfs", "/shop", "/docker/abc", Status.WARN),
+        ("systemd", "a-b.slice", "/a.slice/a-b.slice/docker-abc.scope", Status.OK),
+        ("systemd", "a-b.slice", "/system.slice/docker-abc.scope", Status.WARN),
+    ],
+)
+def test_containers_are_looked_for_where_the_engine_puts_them(
+    driver: str, parent: str, cgroup: str, status: Status
+) -> None:
+    engine = EngineFacts(replace(INFO, cgroup_driver=driver), (ContainerFacts("a", cgroup=cgroup),))
+    facts = replace(GOOD, engine=engine, subject=replace(SUBJECT, cgroup_parent=parent))
+    assert check("cgroups of containers", facts).status is status
 
 
 def test_a_list_from_the_engines_start_is_not_believed_after_a_reload() -> None:
