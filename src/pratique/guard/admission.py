@@ -29,6 +29,7 @@ OWN_HEADER: Final = "X-Pratique-Agent"
 """The agent's own calls carry its token here and are let through."""
 
 _MAX_JOINED: Final = 32
+_MAX_MOUNTED: Final = 256
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 
 _log = structlog.get_logger(__name__)
@@ -111,8 +112,11 @@ class Guard:
         if self._tasks is not None:
             await self._tasks.__aexit__(None, None, None)
 
-    async def decide(self, body: bytes) -> Decision:
-        """Answer the engine's question ``/AuthZPlugin.AuthZReq``. Never raises: what fails is refused."""
+    async def decide(self, body: bytes | None) -> Decision:
+        """Answer the engine's question ``/AuthZPlugin.AuthZReq``. Never raises: what fails is refused.
+
+        :param body: ``None`` when it was too big to be read
+        """
         subject = _Subject()
         try:
             call = request.decode_call(body)
@@ -239,6 +243,8 @@ class Guard:
         while waiting:
             need = waiting.pop()
             paths |= need.paths
+            if len(paths) + len(volumes.keys() | need.volumes) > _MAX_MOUNTED:
+                refuse("request.body", f"the container mounts more than {_MAX_MOUNTED} paths and volumes", "use fewer")
             for name in need.volumes - volumes.keys():
                 volumes[name] = await self._volume(name)
             for name in need.containers - containers.keys():

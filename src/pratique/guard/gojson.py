@@ -16,10 +16,10 @@ from msgspec import Struct
 
 from pratique.guard.refusal import refuse
 
-MAX_BYTES: Final = 4 << 20
-"""The most that any engine shows to a plugin."""
+MAX_BYTES: Final = 256 << 10
+"""Far more than any container needs, and little enough that a flood of such bodies does not stop the guard."""
 MAX_DEPTH: Final = 64
-MAX_VALUES: Final = 200_000
+MAX_VALUES: Final = 20_000
 
 _T = TypeVar("_T", bound=Struct)
 

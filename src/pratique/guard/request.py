@@ -12,6 +12,9 @@ from pratique.guard.refusal import refuse
 MINIMUM_API: Final = (1, 40)
 """Older versions let a client replace a container's settings when it starts it (``HostConfig`` in the start body)."""
 
+MAX_QUESTION: Final = 1 << 20
+"""The biggest question that is read: base64 of the biggest body that is judged, and room for other endpoints'."""
+
 PROBE_TARGET: Final = "/v1.0/_ping"
 """Asked by ``guard status`` to see whether the engine asks the guard; always refused, and not recorded."""
 
@@ -66,11 +69,15 @@ class Call(Struct, frozen=True):
 _decoder: Final = msgspec.json.Decoder(_Call)
 
 
-def decode_call(body: bytes) -> Call:
+def decode_call(body: bytes | None) -> Call:
     """Decode the engine's question.
 
+    :param body: ``None`` when it was too big to be read
     :raises Refusal: ``request.unreadable``; after a plugin crash the engine repeats the question with an empty body
     """
+    if body is None:
+        what = f"the engine's question is larger than {MAX_QUESTION} bytes"
+        refuse("request.unreadable", what, "send a smaller request")
     try:
         call = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:

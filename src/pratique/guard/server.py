@@ -21,11 +21,10 @@ from msgspec import Struct
 from pratique.errors import HostError
 from pratique.guard.admission import Guard
 from pratique.guard.refusal import Refusal
+from pratique.guard.request import MAX_QUESTION
 from pratique.model import Verdict
 
-MAX_QUESTION: Final = 8 << 20
-"""The biggest question that is read; base64 of the most that any engine shows, and its headers."""
-MAX_CONNECTIONS: Final = 512
+MAX_CONNECTIONS: Final = 256
 _MAX_HEADER: Final = 64 << 10
 _CHUNK: Final = 256 << 10
 _IDLE_S: Final = 300.0
@@ -177,10 +176,8 @@ class _Connection:
 
     async def _decide(self, body: bytes | None) -> bytes:
         if self._crowded:
-            return _refusal(Refusal("guard.busy", "too many requests are waiting", "try again in a moment"))
-        if body is None:
-            what = f"the engine's question is larger than {MAX_QUESTION} bytes"
-            return _refusal(Refusal("request.unreadable", what, "send a smaller request"))
+            busy = Refusal("guard.busy", "too many requests are waiting", "try again in a moment")
+            return msgspec.json.encode(_Answer(False, busy.message))
         decision = await self._guard.decide(body)
         return _ALLOW if decision.verdict is Verdict.ALLOW else msgspec.json.encode(_Answer(False, decision.reason))
 
@@ -209,7 +206,3 @@ class _Connection:
         for event in (h11.Response(status_code=status, headers=headers), h11.Data(body), h11.EndOfMessage()):
             self._writer.write(self._http.send(event) or b"")
         await self._writer.drain()
-
-
-def _refusal(refusal: Refusal) -> bytes:
-    return msgspec.json.encode(_Answer(False, refusal.message))

@@ -49,10 +49,18 @@ def test_a_body_of_16_megabytes(guarded: Guarded) -> None:
     assert post(guarded.engine.socket, CREATE, {"Image": IMAGE})[0] == 201
 
 
-def test_the_biggest_body_that_is_shown_is_judged(guarded: Guarded) -> None:
+@pytest.mark.parametrize(
+    ("size", "refusal"),
+    [
+        ((1 << 20) - 1, "request.unreadable"),
+        (512 << 10, "request.body"),
+        (255 << 10, "create.privileged"),
+    ],
+)
+def test_the_biggest_bodies_that_are_shown(guarded: Guarded, size: int, refusal: str) -> None:
     body = json.dumps(BAD).encode()
-    assert _denied(post(guarded.engine.socket, CREATE, body + b" " * ((1 << 20) - 1 - len(body))))
-    assert guarded.rules() == ["create.privileged"]
+    assert _denied(post(guarded.engine.socket, CREATE, body + b" " * (size - len(body))))
+    assert guarded.rules() == [refusal]
 
 
 def test_bodies_that_do_not_announce_their_length(guarded: Guarded) -> None:

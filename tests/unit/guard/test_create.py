@@ -237,6 +237,11 @@ def test_too_long_a_chain_of_containers_is_refused(world: World) -> None:
     assert rule(world.create({"PidMode": "container:c0"})) == "create.joined-container"
 
 
+def test_a_flood_of_mounts_is_refused(world: World) -> None:
+    assert rule(world.create({"Binds": [f"v{number}:/d{number}" for number in range(300)]})) == "request.body"
+    assert rule(world.create({"Binds": [f"/srv/{number}:/d{number}" for number in range(300)]})) == "request.body"
+
+
 def test_an_unknown_container_cannot_be_joined(world: World) -> None:
     assert rule(world.create({"PidMode": "container:ghost"})) == "create.joined-container"
 

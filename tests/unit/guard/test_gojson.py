@@ -128,7 +128,8 @@ def test_deep_nesting_is_refused(world: World, depth: int) -> None:
 
 
 def test_a_flood_of_values_is_refused(world: World) -> None:
-    assert rule(world.ask("POST", CREATE, {"Image": "good:1", "Env": [""] * 300_000})) == "request.body"
+    assert rule(world.ask("POST", CREATE, {"Image": "good:1", "Env": [""] * 30_000})) == "request.body"
+    assert rule(world.ask("POST", CREATE, {"Image": "good:1", "Env": ["x" * 300_000]})) == "request.body"
 
 
 def test_an_unknown_field_is_refused_unless_its_value_is_zero(world: World) -> None:

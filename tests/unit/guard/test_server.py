@@ -10,7 +10,7 @@ import pytest
 
 from pratique.errors import HostError
 from pratique.guard import alive, serve
-from pratique.guard.server import MAX_QUESTION
+from pratique.guard.request import MAX_QUESTION
 from tests.unit.guard.asking import World, question
 
 
