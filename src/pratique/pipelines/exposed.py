@@ -204,5 +204,5 @@ def _containers(
 ) -> Check:
     found = [container.name for container in containers if concerns(container)]
     if not found:
-        return ok(name, f"no running container: {what}")
+        return ok(name, f"none of {len(containers)} running containers")
     return warn(name, f"{what}: {names(found)}", follows, mend)
