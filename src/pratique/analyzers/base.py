@@ -27,6 +27,8 @@ class Analyzer(ABC):
 
     whole: ClassVar[bool]
     """True: wants a file in one piece. False: takes a large file in overlapping windows."""
+    sees_hidden: ClassVar[bool] = False
+    """Whether files matter that a later layer removed or replaced: their bytes are in the image all the same."""
 
     @abstractmethod
     def wants(self, file: Node) -> bool:

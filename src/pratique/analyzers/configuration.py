@@ -25,6 +25,8 @@ _ADD_URL: Final = re.compile(r"\bADD\b[^\n]{0,200}?\b(https?://[^\s\"']{1,200})"
 _ENGINE_SOCKET: Final = re.compile(r"(docker|containerd|crio|podman)\.sock")
 _SSH_PORT: Final = "22"
 _MAX_SET_ID: Final = 50
+_MAX_VARIABLES: Final = 1_000
+_MAX_VARIABLE: Final = 4_096
 
 
 def check_configuration(config: ImageConfig, files: Iterable[Node], owned: frozenset[str]) -> Iterator[Finding]:
@@ -55,9 +57,9 @@ def _check_user(run: RunConfig) -> Iterator[Finding]:
 
 
 def _check_environment(run: RunConfig) -> Iterator[Finding]:
-    for variable in run.env or ():
-        name, _, value = variable.partition("=")
-        hits = find_secrets(variable.encode(errors="replace"))
+    for variable in (run.env or ())[:_MAX_VARIABLES]:
+        name, _, value = variable[:_MAX_VARIABLE].partition("=")
+        hits = find_secrets(variable[:_MAX_VARIABLE].encode(errors="replace"))
         by_name = _SECRET_NAME.search(name) and not _NOT_A_SECRET.match(value) and len(value) >= 6
         if hits or by_name:
             kind = hits[0].rule.title if hits else "value"

@@ -18,5 +18,5 @@ class Options(Struct, frozen=True):
     max_packages: int = 100_000
     max_findings: int = 10_000
     max_unread: int = 1_000
-    deadline_s: float = 120.0
+    deadline_s: float = 600.0
     """After it, what is left is unread."""

@@ -6,6 +6,7 @@ A set-uid program that no package owns is worth a finding; a Python or Node pack
 is not to be matched against PyPI's or npm's advisories, since distributions mend without a new version.
 """
 
+import time
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -24,14 +25,19 @@ def is_in_question(file: Node) -> bool:
     return bool(file.mode & SET_ID) or file.path.endswith(METADATA) or is_installed(file.path)
 
 
-def find_owned(image: Image, files: Iterable[Node]) -> frozenset[str]:
-    """Return the paths of those ``files`` in question that a package of the distribution owns."""
+def find_owned(image: Image, files: Iterable[Node], end: float) -> frozenset[str]:
+    """Return the paths of those ``files`` in question that a package of the distribution owns.
+
+    :param end: of the time for it (``time.monotonic``); what is not found until then counts as not owned
+    """
     in_question = {file.path for file in files if is_in_question(file)}
     if not in_question:
         return frozenset()
     names = {path.rpartition("/")[2] for path in in_question}
     owned: set[str] = set()
     for path in _listed(image):
+        if time.monotonic() > end:
+            break
         if path.rpartition("/")[2] in names:
             node = image.tree.find(path)  # lists name /bin/su where the merged tree has /usr/bin/su
             if node is not None and node.path in in_question:

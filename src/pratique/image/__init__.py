@@ -11,10 +11,12 @@ is an :class:`~pratique.errors.ImageError`, since an engine would refuse it as w
 from pratique.image.documents import HistoryEntry, ImageConfig, RunConfig
 from pratique.image.image import Image, open_image
 from pratique.image.options import Options
+from pratique.image.region import ROOM_HINT, spool_directory, write_spool
 from pratique.image.tar import Kind
 from pratique.image.tree import Node, Tree, printable
 
 __all__ = [
+    "ROOM_HINT",
     "HistoryEntry",
     "Image",
     "ImageConfig",
@@ -25,4 +27,6 @@ __all__ = [
     "Tree",
     "open_image",
     "printable",
+    "spool_directory",
+    "write_spool",
 ]

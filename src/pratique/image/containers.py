@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from pratique.errors import ImageError
+from pratique.image.deadline import Deadline
 from pratique.image.layer import GZIP, OpenLayers
 from pratique.image.options import Options
 from pratique.image.region import Region
@@ -41,10 +42,10 @@ class TarContainer:
     :raises ImageError: when it is not a tar, or has too many members, or two of one name
     """
 
-    def __init__(self, fd: int, name: str, options: Options) -> None:
+    def __init__(self, fd: int, name: str, options: Options, deadline: Deadline) -> None:
         self.name = name
         self._fd = fd
-        self._inflated = OpenLayers(options)
+        self._inflated = OpenLayers(options, deadline)
         self._tar = Region(fd, 0, os.fstat(fd).st_size, name)
         self._members: dict[str, tuple[int, int]] = {}
         self._links: dict[str, str] = {}
@@ -131,7 +132,7 @@ class DirectoryContainer:
         os.close(self._root)
 
 
-def open_container(path: Path, options: Options) -> Container:
+def open_container(path: Path, options: Options, deadline: Deadline) -> Container:
     """Open whatever is at a path.
 
     :raises ImageError: when nothing readable is there
@@ -143,7 +144,7 @@ def open_container(path: Path, options: Options) -> Container:
         raise ImageError(msg, hint=_HINT)
     fd = _open(path, os.O_NONBLOCK)
     try:
-        return TarContainer(fd, str(path), options)
+        return TarContainer(fd, str(path), options, deadline)
     except BaseException:
         os.close(fd)
         raise

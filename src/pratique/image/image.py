@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from pratique.errors import ImageError
 from pratique.image.containers import Container, open_container
+from pratique.image.deadline import Deadline
 from pratique.image.layer import OpenLayers, UnsupportedLayerError
 from pratique.image.locate import Parts, locate
 from pratique.image.options import Options
@@ -24,9 +25,10 @@ def open_image(path: Path, options: Options | None = None) -> "Image":
     :raises ImageError: when there is no image, or more than one, or it is broken, lies about itself or passes a bound
     """
     options = options or Options()
-    container = open_container(path, options)
+    deadline = Deadline(options.deadline_s)
+    container = open_container(path, options, deadline)
     try:
-        return Image(container, options)
+        return Image(container, options, deadline)
     except BaseException:
         container.close()
         raise
@@ -38,7 +40,7 @@ class Image:
     A context manager: the files behind it are open until it is left.
     """
 
-    def __init__(self, container: Container, options: Options) -> None:
+    def __init__(self, container: Container, options: Options, deadline: Deadline) -> None:
         parts = locate(container, options)
         self.config = parts.config
         self.digests = parts.digests
@@ -47,10 +49,10 @@ class Image:
         self.tree = Tree(options)
         self.unread: list[Unread] = self.tree.unread
         self._container = container
-        self._layers = OpenLayers(options)
+        self._layers = OpenLayers(options, deadline)
         self._tars: list[Region | None] = []
         try:
-            self._merge(parts, options)
+            self._merge(parts, options, deadline)
         except BaseException:
             self._layers.close()
             raise
@@ -93,7 +95,7 @@ class Image:
             stored += length
         return bytes(content)
 
-    def _merge(self, parts: Parts, options: Options) -> None:
+    def _merge(self, parts: Parts, options: Options, deadline: Deadline) -> None:
         left = options.max_entries
         for number, (blob, diff_id) in enumerate(parts.layers):
             try:
@@ -103,13 +105,15 @@ class Image:
                 self.unread.append(Unread(path=f"layer {diff_id}", reason=error.what))
                 continue
             self._tars.append(tar)
-            left -= self.tree.apply(number, _at_most(left, walk(tar, options), options))
+            headers = _bounded(walk(tar, options), left, deadline, tar.name)
+            left -= self.tree.apply(number, headers)
 
 
-def _at_most(left: int, headers: Iterator[Header], options: Options) -> Iterator[Header]:
+def _bounded(headers: Iterator[Header], most: int, deadline: Deadline, name: str) -> Iterator[Header]:
     for count, header in enumerate(headers):
-        if count >= left:
-            msg = f"the image has more than {options.max_entries} files"
+        deadline.check(name)
+        if count >= most:
+            msg = f"{name} brings the image over its bound of files, by more than {most}"
             raise ImageError(msg)
         yield header
 

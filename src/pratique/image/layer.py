@@ -7,8 +7,9 @@ from typing import Final
 from isal import igzip_lib, isal_zlib
 
 from pratique.errors import ImageError
+from pratique.image.deadline import Deadline
 from pratique.image.options import Options
-from pratique.image.region import Region, spool_file
+from pratique.image.region import Region, spool_file, write_spool
 
 GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
@@ -22,8 +23,9 @@ class UnsupportedLayerError(ImageError):
 class OpenLayers:
     """Opens layers one after the other within the image's bounds, and closes what it opened."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, deadline: Deadline) -> None:
         self._options = options
+        self._deadline = deadline
         self._left = options.max_image_bytes
         self._spools: list[int] = []
 
@@ -41,8 +43,7 @@ class OpenLayers:
         if magic[:2] == GZIP:
             tar, actual = self.inflate(blob)
         else:
-            tar, actual = blob, blob.sha256()
-            self._take(blob.size, blob.name)
+            tar, actual = blob, self._hash(blob)
         if actual != diff_id:
             msg = f"{blob.name} is not the layer that the image names: its content is {actual}, not {diff_id}"
             raise ImageError(msg)
@@ -62,6 +63,7 @@ class OpenLayers:
             data: bytes = block
             read += len(block)
             while data:
+                self._deadline.check(blob.name)
                 if engine.eof:
                     engine = isal_zlib.decompressobj(wbits=31)
                 try:
@@ -74,7 +76,7 @@ class OpenLayers:
                 self._take(len(output), blob.name)
                 self._check_ratio(size, read, blob.name)
                 digest.update(output)
-                _write(spool, output)
+                write_spool(spool, output, self._options.min_free_bytes)
         if not engine.eof:
             msg = f"{blob.name} is truncated: its gzip stream has no end"
             raise ImageError(msg)
@@ -84,6 +86,14 @@ class OpenLayers:
         """Give the temporary files back."""
         while self._spools:
             os.close(self._spools.pop())
+
+    def _hash(self, blob: Region) -> str:
+        self._take(blob.size, blob.name)
+        digest = hashlib.sha256()
+        for block in blob.blocks():
+            self._deadline.check(blob.name)
+            digest.update(block)
+        return f"sha256:{digest.hexdigest()}"
 
     def _take(self, count: int, name: str) -> None:
         self._left -= count
@@ -95,13 +105,3 @@ class OpenLayers:
         if size > self._options.free_inflate_bytes and size > read * self._options.max_ratio:
             msg = f"{name} is a compression bomb: {read} bytes became more than {size}"
             raise ImageError(msg)
-
-
-def _write(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    try:
-        while view:
-            view = view[os.write(fd, view) :]
-    except OSError as error:
-        msg = f"a layer cannot be inflated to a temporary file: {error.strerror}"
-        raise ImageError(msg, hint="set TMPDIR to a directory with room") from error

@@ -15,7 +15,7 @@ class Options(Struct, frozen=True):
     """One JSON document: manifest, index or configuration."""
     max_members: int = 20_000
     """Members of an archive, or files of a layout, that hold an image."""
-    max_entries: int = 2_000_000
+    max_entries: int = 1_000_000
     """Tar entries over all layers."""
     max_image_bytes: int = 64 * GIB
     """Uncompressed bytes over all layers, and the size of an export that is spooled."""
@@ -32,5 +32,10 @@ class Options(Struct, frozen=True):
     max_sparse_segments: int = 65_536
     max_unread: int = 1_000
     """Located complaints that are kept; more of them add nothing."""
+    deadline_s: float = 600.0
+    """For opening the image; its analysis has a deadline of its own."""
     spool_dir: str = ""
-    """Where layers are inflated to, as files without a name; empty: the system's directory for temporary files."""
+    """Where layers are inflated to, as files without a name; empty: ``TMPDIR``, else ``/var/tmp``, since ``/tmp`` is
+    often memory."""
+    min_free_bytes: int = GIB
+    """What is left free of the file system that is spooled to, whatever an image would need."""

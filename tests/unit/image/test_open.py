@@ -140,11 +140,23 @@ def test_image_over_the_bound_of_bytes_is_refused(tmp_path: Path) -> None:
 
 
 def test_image_over_the_bound_of_entries_is_refused(tmp_path: Path) -> None:
-    refused(archive([LAYER, UPPER]), tmp_path, "more than 2 files", Options(max_entries=2))
+    refused(archive([LAYER, UPPER]), tmp_path, "over its bound of files", Options(max_entries=2))
 
 
 def test_image_over_the_bound_of_layers_is_refused(tmp_path: Path) -> None:
     refused(archive([LAYER, UPPER]), tmp_path, "has 2 layers, more than 1", Options(max_layers=1))
+
+
+def test_image_over_its_deadline_is_refused(tmp_path: Path) -> None:
+    refused(archive([LAYER]), tmp_path, "takes longer than -1 s", Options(deadline_s=-1))
+    refused(gzip.compress(archive([LAYER])), tmp_path, "takes longer than -1 s", Options(deadline_s=-1))
+
+
+def test_file_system_is_not_filled(tmp_path: Path) -> None:
+    options = Options(min_free_bytes=1 << 60)
+    refused(archive([LAYER], stored=[gzip.compress(LAYER)]), tmp_path, "more room for temporary files", options)
+    with open_image(write(archive([LAYER]), tmp_path), options) as image:
+        assert content(image, "etc/hello") == b"hello"
 
 
 def test_archive_over_the_bound_of_members_is_refused(tmp_path: Path) -> None:

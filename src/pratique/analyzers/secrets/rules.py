@@ -4,6 +4,7 @@ import base64
 import binascii
 import math
 import re
+import time
 from collections import Counter
 from collections.abc import Iterator
 from enum import StrEnum
@@ -20,6 +21,11 @@ from pratique.model import Severity
 
 _MAX_HITS: Final = 20
 """Of one rule in one text."""
+_PIECE_BYTES: Final = 64 << 10
+_OVERLAP_BYTES: Final = 8 << 10
+"""Longer than any secret."""
+_BUDGET_S: Final = 5.0
+"""For all of one text. Text can be made so that ``re`` is slow, which is why it is fed in pieces and timed."""
 
 
 class Check(StrEnum):
@@ -78,18 +84,22 @@ class RuleSet:
         return database
 
     def find(self, text: bytes) -> Iterator[Hit]:
-        """Yield the secrets in a text."""
+        """Yield the secrets in a text.
+
+        :raises TimeoutError: when that takes too long
+        """
         matched: list[int] = []
         self._database.scan(text, match_event_handler=lambda number, *_: matched.append(number))
+        end = time.monotonic() + _BUDGET_S
         for number in sorted(set(matched)):
             rule = self.document.rules[number]
-            for match in islice(self._patterns[number].finditer(text), _MAX_HITS):
-                secret = match["secret"].decode(errors="replace")
-                if self._is_real(rule, secret):
-                    line = text.count(b"\n", 0, match.start("secret")) + 1
-                    yield Hit(rule, line, redact(secret, rule.shown))
+            real = (match for match in _matches(self._patterns[number], text, end) if self._is_real(rule, match))
+            for match in islice(real, _MAX_HITS):
+                line = text.count(b"\n", 0, match.start("secret")) + 1
+                yield Hit(rule, line, redact(match["secret"].decode(errors="replace"), rule.shown))
 
-    def _is_real(self, rule: Rule, secret: str) -> bool:
+    def _is_real(self, rule: Rule, match: re.Match[bytes]) -> bool:
+        secret = match["secret"].decode(errors="replace")
         value = secret[rule.shown :].lower()
         if value in self.document.ignored_values or any(part in value for part in self.document.ignored_parts):
             return False
@@ -108,8 +118,22 @@ def rule_set() -> RuleSet:
 
 
 def find_secrets(text: bytes) -> list[Hit]:
-    """Return the secrets in a text, by the built-in rules."""
+    """Return the secrets in a text, by the built-in rules.
+
+    :raises TimeoutError: when that takes too long
+    """
     return list(rule_set().find(text))
+
+
+def _matches(pattern: re.Pattern[bytes], text: bytes, end: float) -> Iterator[re.Match[bytes]]:
+    done = 0
+    for start in range(0, len(text), _PIECE_BYTES):
+        if time.monotonic() > end:
+            raise TimeoutError
+        for match in pattern.finditer(text, start, start + _PIECE_BYTES + _OVERLAP_BYTES):
+            if match.start() >= done:  # else it lay in the overlap with the piece before
+                done = match.end()
+                yield match
 
 
 def entropy(text: str) -> float:
