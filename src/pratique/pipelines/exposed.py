@@ -1,14 +1,14 @@
 """The doctor's checks of the engine, its guard, and everybody who can command it. Pure."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePath
 from typing import Any, Final
 
 from pratique.pipelines.checks import Check, fail, names, ok, warn
 from pratique.pipelines.examine import ContainerFacts, EngineFacts, Facts
 from pratique.runtime import EngineInfo
-from pratique.runtime.exposure import SocketFacts
+from pratique.runtime.exposure import EngineProcess, SocketFacts
 
 _NATIVE_GRPC: Final = (29, 2)
 _SWARM_PORTS: Final = frozenset({2377, 7946})
@@ -125,7 +125,7 @@ def _cgroup_parent(configured: str, engine: EngineFacts) -> Check:
 
 def _guard(facts: Facts) -> Check:
     plugin = facts.subject.plugin_name
-    configured = plugin in _configured(facts, "authorization-plugins", "authorization-plugin")
+    configured = plugin in _configured(facts.config, facts.processes, "authorization-plugins", "authorization-plugin")
     started = not isinstance(facts.engine, str) and plugin in facts.engine.info.authorization_plugins
     if configured and facts.plugin_answers:
         return ok("guard", f"the engine is told to ask {plugin!r}, and it answers")
@@ -144,31 +144,39 @@ def _guard(facts: Facts) -> Check:
     )  # fmt: skip
 
 
-def _tcp(facts: Facts) -> Check:
-    configured = [host for host in _configured(facts, "hosts") if host.startswith("tcp://")]
-    metrics = _configured(facts, "metrics-addr")
-    listeners = [listener for process in facts.processes for listener in process.listeners]
+def open_endpoints(config: dict[str, Any] | str, processes: Sequence[EngineProcess]) -> list[str]:
+    """Return the TCP addresses on which the engine serves its API to clients without a certificate.
+
+    :param config: the engine's ``daemon.json``, or why it cannot be read
+    """
+    configured = [host for host in _configured(config, processes, "hosts") if host.startswith("tcp://")]
+    if any(_true(value) for value in _configured(config, processes, "tlsverify")):
+        return []
+    listeners = [listener for process in processes for listener in process.listeners]
     listening = [str(listener) for listener in listeners if listener.port not in _SWARM_PORTS]
-    listening = [address for address in listening if address not in metrics]
-    found = listening or configured
-    if not found:
-        return ok("API on TCP", "the engine does not listen on TCP")
-    verified = any(_true(value) for value in _configured(facts, "tlsverify"))
-    if verified:
-        return ok("API on TCP", f"{names(found)}, only for clients with a certificate")
-    return warn(
-        "API on TCP", f"{names(found)} without client certificates", "whoever can connect is root on this host",
-        "take the address off the engine's hosts, or set tlsverify with certificates",
-    )  # fmt: skip
+    metrics = _configured(config, processes, "metrics-addr")
+    return [address for address in listening if address not in metrics] or configured
 
 
-def _configured(facts: Facts, key: str, option: str = "") -> list[str]:
+def _tcp(facts: Facts) -> Check:
+    found = open_endpoints(facts.config, facts.processes)
+    if found:
+        return warn(
+            "API on TCP", f"{names(found)} without client certificates", "whoever can connect is root on this host",
+            "take the address off the engine's hosts, or set tlsverify with certificates",
+        )  # fmt: skip
+    return ok("API on TCP", "the engine does not listen on TCP, or only for clients with a certificate")
+
+
+def _configured(
+    config: dict[str, Any] | str, processes: Sequence[EngineProcess], key: str, option: str = ""
+) -> list[str]:
     """Return the values of a setting in ``daemon.json`` and on the command lines of the engines."""
     values: list[Any] = []
-    if isinstance(facts.config, dict):
-        value = facts.config.get(key, [])
+    if isinstance(config, dict):
+        value = config.get(key, [])
         values += value if isinstance(value, list) else [value]
-    for process in facts.processes:
+    for process in processes:
         values += process.hosts if key == "hosts" else process.option(option or key)
     return [str(value) for value in values]
 

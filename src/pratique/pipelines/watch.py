@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from pratique.detections import Detector
+from pratique.detections import Detector, posture
 from pratique.errors import EngineError
 from pratique.guard import Guard, serve
 from pratique.guard.install import Target, install, uninstall
@@ -19,6 +19,7 @@ from pratique.model import Decision, ImageId
 from pratique.pipelines.account import Account, Status
 from pratique.pipelines.admit import Admissions
 from pratique.pipelines.enforce import Enforcement
+from pratique.pipelines.exposed import open_endpoints
 from pratique.pipelines.follow import Follower
 from pratique.pipelines.observe import Observer
 from pratique.pipelines.prepare import make_policy, only_agent, running_engine, scan_workers
@@ -26,6 +27,7 @@ from pratique.pipelines.recorder import Recorder
 from pratique.pipelines.scan import scan_engine_image
 from pratique.pipelines.subjects import Subjects
 from pratique.runtime import Engine, container_parents, mount_kernel_filesystems, systemd_is_running
+from pratique.runtime.exposure import engine_processes, only_behind, read_engine_config
 from pratique.sensor import Parent, ParentKind, Sensor
 from pratique.store import Store
 
@@ -172,6 +174,7 @@ class _Agent:
     async def run(self, sensor: Sensor, stop: asyncio.Event) -> None:
         """Watch until told to stop."""
         parts = self._parts
+        self._judge_posture()
         observer = Observer(sensor, parts.subjects, parts.detector, parts.recorder)
         async with asyncio.TaskGroup() as tasks:
             running = [
@@ -189,6 +192,12 @@ class _Agent:
             await stop.wait()
             for task in running:
                 task.cancel()
+
+    def _judge_posture(self) -> None:
+        processes = only_behind(self._settings.docker_host, engine_processes())
+        endpoints = open_endpoints(read_engine_config(self._settings.daemon_json), processes)
+        for alert in posture(endpoints, time.time()):
+            self._parts.recorder.alert(alert)
 
     async def _every(self, seconds: float, work: Callable[[], None]) -> None:
         while True:
