@@ -188,6 +188,8 @@ def _network_create(request: ApiRequest, document: Document) -> None:
             f"a network with the driver {body.driver[:80]!r} reaches the host's networks",
             "use bridge",
         )
+    if body.ipam.driver not in ("", "default"):
+        refuse("network.driver", f"the address driver {body.ipam.driver[:80]!r} is not the engine's own", "use default")
     if body.config_only or any(body.config_from.values()):
         refuse("network.option", "a network takes its settings from another", "write the settings out")
     if odd := sorted(set(body.options) - _NETWORK_OPTIONS):

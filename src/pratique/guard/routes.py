@@ -135,8 +135,8 @@ POST   /volumes/prune                       CHANGE
 PUT    /volumes/{name}                      SWARM           STREAM
 DELETE /volumes/{name}                      CHANGE
 POST   /build                               BUILD           STREAM
-POST   /build/prune                         BUILD
-POST   /build/cancel                        BUILD
+POST   /build/prune                         CHANGE
+POST   /build/cancel                        CHANGE
 POST   /session                             BUILD_CHANNEL   STREAM
 POST   /grpc                                BUILD_CHANNEL   STREAM
 GET    /swarm                               READ

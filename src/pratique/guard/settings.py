@@ -123,16 +123,24 @@ class UpdateBody(Struct, frozen=True, rename="pascal"):
     cgroup_parent: str = ""
 
 
+class Ipam(Struct, frozen=True, rename="pascal"):
+    """How a network's addresses are given out."""
+
+    IGNORED: ClassVar = words("Config Options")
+    driver: str = ""
+
+
 class NetworkBody(Struct, frozen=True, rename="pascal"):
     """The body of ``POST /networks/create``."""
 
-    IGNORED: ClassVar = words("Attachable CheckDuplicate EnableIPv4 EnableIPv6 IPAM Internal Labels Name")
+    IGNORED: ClassVar = words("Attachable CheckDuplicate EnableIPv4 EnableIPv6 Internal Labels Name")
     driver: str = ""
     scope: str = ""
     options: dict[str, str] = {}
     ingress: bool = False
     config_only: bool = False
     config_from: dict[str, str] = {}
+    ipam: Ipam = field(name="IPAM", default=Ipam())
 
 
 class VolumeBody(Struct, frozen=True, rename="pascal"):
