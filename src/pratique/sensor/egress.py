@@ -84,7 +84,7 @@ class Egress(Feature):
         """Remove the rules of slots."""
         gone = frozenset(slots)
         rules = maps["pq_rules"]
-        rules.delete_many([key for key in rules.keys() if RULE_KEY.unpack(key)[1] in gone])  # noqa: SIM118  # no dict
+        rules.delete_many([key for key, _ in rules.items() if RULE_KEY.unpack(key)[1] in gone])
 
 
 def read_flows(maps: Mapping[str, Map], offset: float) -> list[FlowCounter]:

@@ -6,13 +6,10 @@ by a rename when everything is in it, so that a half-made one is never adopted. 
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Self
 
-from msgspec import Struct
-
-from pratique.errors import PratiqueError
 from pratique.sensor.blob import Blob, Loaded, load, read_blob
 from pratique.sensor.feature import Feature, attach_program
 from pratique.sensor.kernel import open_pinned, pin
@@ -23,71 +20,36 @@ from pratique.sensor.tables import Tables
 _UNFINISHED: Final = "unfinished"
 
 
-class Settings(Struct, frozen=True):
-    """What a feature is started with."""
-
-    cgroups: dict[int, int]
-    """The cgroups to attach to: id → descriptor of the directory."""
-    host_netns: int
-    install: Callable[[Tables], None]
-    """Fills the tables, before anything new is attached."""
-
-
 class Live:
     """One running feature."""
 
-    def __init__(
-        self, feature: Feature, blob: Blob, loaded: Loaded, tables: Tables, links: dict[str, int], directory: Path
-    ) -> None:
+    def __init__(self, feature: Feature, blob: Blob, loaded: Loaded, links: dict[str, int], directory: Path) -> None:
         self.feature = feature
         self.maps = loaded.maps
-        self.tables = tables
+        self.tables = Tables(feature, loaded.maps)
+        self.rings = [Ring(self.maps[name].fd, self.maps[name].max_entries) for name in feature.rings]
         self._blob = blob
         self._loaded = loaded
         self._links = links
         self._directory = directory
-        self.rings = [Ring(self.maps[name].fd, self.maps[name].max_entries) for name in feature.rings]
 
     @classmethod
-    def start(cls, feature: Feature, pins: Path, settings: Settings) -> Self:
-        """Adopt a feature that runs already, or start it; then end what an older build of it left.
+    def prepare(cls, feature: Feature, pins: Path) -> Self:
+        """Adopt a feature that runs already, or load it. What is loaded does nothing before :meth:`attach`.
 
         :raises KernelError: when the kernel refuses, with nothing of it left behind
         """
         blob = read_blob(feature.name)
-        home = pins / feature.name
-        directory = home / blob.digest[:16]
-        live = (cls._adopt if directory.is_dir() else cls._load)(feature, blob, directory, settings)
-        for other in home.iterdir():
-            if other != directory:
-                remove_pins(other)
-        return live
-
-    @classmethod
-    def _load(cls, feature: Feature, blob: Blob, directory: Path, settings: Settings) -> Self:
-        unfinished = directory.parent / _UNFINISHED
+        directory = pins / feature.name / blob.digest[:16]
+        if directory.is_dir():
+            return cls._adopt(feature, blob, directory)
+        unfinished = directory.with_name(_UNFINISHED)
         remove_pins(unfinished)
-        unfinished.mkdir(parents=True, mode=0o700)
         loaded = load(blob)
-        try:
-            tables = Tables(feature, loaded.maps, settings.host_netns)
-            settings.install(tables)
-            for name, item in loaded.maps.items():
-                pin(item.fd, unfinished / _pin_name("map", name))
-            for name, fd in loaded.programs.items():
-                pin(fd, unfinished / _pin_name("program", name))
-            links = feature.attach(loaded, blob.header, settings.cgroups)
-            for name, fd in links.items():
-                pin(fd, unfinished / _pin_name("link", name))
-            unfinished.rename(directory)
-        except (PratiqueError, OSError):
-            loaded.close()
-            remove_pins(unfinished)
-            raise
-        return cls(feature, blob, loaded, tables, links, directory)
+        return cls(feature, blob, loaded, {}, unfinished)
 
     @classmethod
-    def _adopt(cls, feature: Feature, blob: Blob, directory: Path, settings: Settings) -> Self:
+    def _adopt(cls, feature: Feature, blob: Blob, directory: Path) -> Self:
         header = blob.header
         loaded = Loaded(
             maps={item.name: Map(open_pinned(directory / _pin_name("map", item.name))) for item in header.maps},
@@ -99,11 +61,28 @@ class Live:
             for entry in directory.iterdir()
             if entry.name.startswith(prefix)
         }
-        tables = Tables(feature, loaded.maps, settings.host_netns)
-        live = cls(feature, blob, loaded, tables, links, directory)
-        settings.install(tables)
-        live._follow(settings.cgroups)
-        return live
+        return cls(feature, blob, loaded, links, directory)
+
+    def attach(self, cgroups: Mapping[int, int]) -> None:
+        """Begin to run, with the tables as they are; then end what an older build left.
+
+        :param cgroups: the cgroups to attach to: id → descriptor of the directory
+        :raises KernelError: when the kernel refuses
+        """
+        if self._directory.name == _UNFINISHED:
+            self._directory.mkdir(parents=True, mode=0o700)
+            for name, item in self.maps.items():
+                pin(item.fd, self._directory / _pin_name("map", name))
+            for name, fd in self._loaded.programs.items():
+                pin(fd, self._directory / _pin_name("program", name))
+            for name, fd in self.feature.attach(self._loaded, self._blob.header, cgroups).items():
+                self.add(name, fd)
+            self._directory = self._directory.rename(self._directory.with_name(self._blob.digest[:16]))
+        else:
+            self._follow(cgroups)
+        for other in self._directory.parent.iterdir():
+            if other != self._directory:
+                remove_pins(other)
 
     def _follow(self, cgroups: Mapping[int, int]) -> None:
         """Attach to parents that are new since the links were made, let go of those that are none any more."""
@@ -140,8 +119,8 @@ class Live:
             os.close(fd)
 
     def close(self, *, keep: bool) -> None:
-        """Close everything; ``keep``: the kernel goes on, else all is lifted."""
-        if not keep:
+        """Close everything; ``keep``: what runs goes on in the kernel, else it is lifted."""
+        if not keep or self._directory.name == _UNFINISHED:
             remove_pins(self._directory)
             with contextlib.suppress(OSError):
                 self._directory.parent.rmdir()

@@ -4,7 +4,7 @@ import ctypes
 import errno
 import os
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, Self
 
 from pratique.errors import KernelError
@@ -83,30 +83,15 @@ class Map:
             refuse(f"remove an entry of map {self.name}", code)
         return result >= 0
 
-    def keys(self) -> Iterator[bytes]:
-        """Yield the keys one by one; works for every type of map. Stops when a concurrent change would start over."""
-        following = ctypes.create_string_buffer(self.key_size)
-        current = 0
-        for _ in range(self.max_entries):
-            query = attributes("IIQQ", self.fd, 0, current, ctypes.addressof(following))
-            result, code = attempt(Command.MAP_GET_NEXT_KEY, query)
-            if result < 0:
-                if code == errno.ENOENT:
-                    return
-                refuse(f"list map {self.name}", code)
-            yield following.raw
-            self._key.raw = following.raw
-            current = ctypes.addressof(self._key)
-
     def items(self) -> list[tuple[bytes, bytes]]:
-        """Return all pairs of a hash map, read in batches (kernel 5.6). Not for per-CPU maps."""
+        """Return all pairs, read in batches (kernel 5.6; LPM tries 5.13). Not for arrays and per-CPU maps."""
         keys = ctypes.create_string_buffer(self.key_size * _BATCH)
         values = ctypes.create_string_buffer(self.value_size * _BATCH)
         token = ctypes.create_string_buffer(max(self.key_size, 8))
         pairs: list[tuple[bytes, bytes]] = []
         start, batch = 0, _BATCH
         while True:
-            query = self._batch(start, ctypes.addressof(token), keys, values, batch)
+            query = self._batch(start, ctypes.addressof(token), ctypes.addressof(keys), ctypes.addressof(values), batch)
             result, code = attempt(Command.MAP_LOOKUP_BATCH, query)
             if result < 0 and code == errno.ENOSPC:
                 # One bucket holds more than the buffer: take a larger one and go on.
@@ -136,12 +121,25 @@ class Map:
         keys, values = b"".join(pairs), b"".join(pairs.values())
         self._check(len(keys), self.key_size * len(pairs))
         self._check(len(values), self.value_size * len(pairs))
-        self._write_batch(Command.MAP_UPDATE_BATCH, keys, values, len(pairs))
+        key_buffer = ctypes.create_string_buffer(keys, len(keys))
+        value_buffer = ctypes.create_string_buffer(values, len(values))
+        query = self._batch(0, 0, ctypes.addressof(key_buffer), ctypes.addressof(value_buffer), len(pairs))
+        call(Command.MAP_UPDATE_BATCH, query, f"write {len(pairs)} entries to map {self.name}")
 
-    def delete_many(self, keys: list[bytes]) -> None:
-        """Remove many keys, of which some may be gone already."""
-        for key in keys:
-            self.delete(key)
+    def delete_many(self, keys: Sequence[bytes]) -> None:
+        """Remove many keys in batches, of which some may be gone already."""
+        start = 0
+        while start < len(keys):
+            batch = b"".join(keys[start : start + _BATCH])
+            self._check(len(batch), self.key_size * len(keys[start : start + _BATCH]))
+            buffer = ctypes.create_string_buffer(batch, len(batch))
+            query = self._batch(0, 0, ctypes.addressof(buffer), 0, len(batch) // self.key_size)
+            result, code = attempt(Command.MAP_DELETE_BATCH, query)
+            start += struct.unpack_from("=I", query, 32)[0]
+            if result < 0:
+                if code != errno.ENOENT:
+                    refuse(f"remove entries of map {self.name}", code)
+                start += 1  # this one is gone already
 
     def close(self) -> None:
         """Close the descriptor; a pinned or attached map lives on."""
@@ -149,22 +147,8 @@ class Map:
             os.close(self.fd)
             self.fd = -1
 
-    def _write_batch(self, command: Command, keys: bytes, values: bytes, count: int) -> None:
-        key_buffer = ctypes.create_string_buffer(keys, len(keys))
-        value_buffer = ctypes.create_string_buffer(values, len(values))
-        call(command, self._batch(0, 0, key_buffer, value_buffer, count), f"write {count} entries to map {self.name}")
-
-    def _batch(
-        self,
-        start: int,
-        token: int,
-        keys: ctypes.Array[ctypes.c_char],
-        values: ctypes.Array[ctypes.c_char],
-        count: int,
-    ) -> ctypes.Array[ctypes.c_char]:
-        return attributes(
-            "QQQQIIQQ", start, token, ctypes.addressof(keys), ctypes.addressof(values), count, self.fd, 0, 0
-        )
+    def _batch(self, start: int, token: int, keys: int, values: int, count: int) -> ctypes.Array[ctypes.c_char]:
+        return attributes("QQQQIIQQ", start, token, keys, values, count, self.fd, 0, 0)
 
     def _element(self, flags: int) -> ctypes.Array[ctypes.c_char]:
         return attributes("IIQQQ", self.fd, 0, ctypes.addressof(self._key), ctypes.addressof(self._value), flags)

@@ -12,10 +12,10 @@ from pratique.model import CgroupEvent, KernelPolicy, LossEvent, SensorEvent
 from pratique.sensor.cgroups import Parent, children, host_netns_cookie, resolve, tops
 from pratique.sensor.egress import Egress, FlowCounter, read_flows
 from pratique.sensor.feature import Feature
-from pratique.sensor.live import Live, Settings, remove_pins
+from pratique.sensor.live import Live, remove_pins
 from pratique.sensor.packet import PacketLink, PacketSocket
 from pratique.sensor.process import Process
-from pratique.sensor.tables import DEFAULT_POLICY, Tables
+from pratique.sensor.tables import DEFAULT_POLICY, Place, Tables
 from pratique.sensor.wire import MAX_PARENTS, NUMBER, EventKind, KernelParent, sum_cpus
 
 LIVE: Final = "live"
@@ -34,10 +34,12 @@ class Sensor:
             raise UsageError(msg)
         self._parents = list(parents)
         self._pins = pins
+        self._runs_already = pins.is_dir()
         self._features = features
         self._live: dict[str, Live] = {}
         self._states: dict[str, str] = {}
         self._kernel_parents: tuple[KernelParent, ...] = ()
+        self._host_netns = host_netns_cookie()
         self._names: dict[int, str] = {}
         self._lost: dict[str, int] = {}
         self._losses_at = 0.0
@@ -62,16 +64,11 @@ class Sensor:
         """
         sensor = cls(parents, pin_dir, features)
         _check(policies, bindings)
-        runs_already = pin_dir.is_dir()
         try:
             sensor._start(policies, bindings)
         except BaseException:
-            sensor.close(keep=runs_already)
+            sensor.close(keep=sensor._runs_already)
             raise
-        if not sensor._live:
-            reasons = "; ".join(f"{name}: {state}" for name, state in sensor._states.items())
-            msg = f"no feature of the sensor could be started: {reasons}"
-            raise KernelError(msg, hint="'pratique doctor' tells what this kernel lacks")
         return sensor
 
     @property
@@ -175,26 +172,41 @@ class Sensor:
         self._kernel_parents = tuple(resolve(parent) for parent in self._parents)
         opened = {resolve(top).cgroup: os.open(top.path, os.O_RDONLY | os.O_DIRECTORY) for top in tops(self._parents)}
         install = self._installer(policies, bindings)
-        settings = Settings(cgroups=opened, host_netns=host_netns_cookie(), install=install)
         try:
             for kind in self._features:
                 feature = kind()
-                try:
-                    self._live[kind.name] = Live.start(feature, self._pins, settings)
-                    self._states[kind.name] = LIVE
-                except KernelError as error:
-                    feature.close()
-                    self._states[kind.name] = error.what
+                self._states[kind.name] = self._start_feature(feature, install, opened)
         finally:
             for fd in opened.values():
                 os.close(fd)
-        for live in self._live.values():
-            live.feature.tend(live)
+        if not self._live:
+            reasons = "; ".join(f"{name}: {state}" for name, state in self._states.items())
+            msg = f"no feature of the sensor could be started: {reasons}"
+            raise KernelError(msg, hint="'pratique doctor' tells what this kernel lacks")
         self.apply(policies, bindings)  # what was made while the programs were being attached
+
+    def _start_feature(self, feature: Feature, install: Callable[[Tables], None], cgroups: Mapping[int, int]) -> str:
+        """Start one feature and return its state; what it lacks is its state, but a policy that does not fit is not."""
+        try:
+            live = Live.prepare(feature, self._pins)
+        except KernelError as error:
+            feature.close()
+            return error.what
+        self._live[feature.name] = live
+        install(live.tables)
+        try:
+            live.attach(cgroups)
+            feature.tend(live)
+        except KernelError as error:
+            live.close(keep=self._runs_already)
+            del self._live[feature.name]
+            return error.what
+        return LIVE
 
     def _installer(self, policies: Sequence[KernelPolicy], bindings: Mapping[str, int]) -> Callable[[Tables], None]:
         found = [child for parent in self._parents for child in children(parent)]
-        return lambda tables: tables.install(policies, bindings, self._kernel_parents, found)
+        place = Place(parents=self._kernel_parents, host_netns=self._host_netns)
+        return lambda tables: tables.install(policies, bindings, place, found)
 
     def _new_losses(self) -> list[LossEvent]:
         self._losses_at = time.monotonic()

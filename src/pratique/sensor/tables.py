@@ -7,7 +7,9 @@ nothing does any more, so that there is no instant without a policy or with half
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from pratique.errors import UsageError
+from msgspec import Struct
+
+from pratique.errors import KernelError, UsageError
 from pratique.model import KernelPolicy
 from pratique.sensor.cgroups import Child
 from pratique.sensor.feature import Feature
@@ -31,47 +33,51 @@ _BY_DEFAULT: Final = 0
 _ZERO: Final = bytes(4)
 
 
+class Place(Struct, frozen=True):
+    """Where containers are."""
+
+    parents: tuple[KernelParent, ...]
+    host_netns: int
+    """Cookie of the host's network namespace: its loopback is not a container's own."""
+
+
 class Tables:
-    """The policy tables of one feature.
+    """The policy tables of one feature."""
 
-    :param host_netns: cookie of the network namespace whose loopback is not a container's own
-    """
-
-    def __init__(self, feature: Feature, maps: Mapping[str, Map], host_netns: int) -> None:
+    def __init__(self, feature: Feature, maps: Mapping[str, Map]) -> None:
         self._feature = feature
         self._maps = maps
-        self._host_netns = host_netns
-        self._parents: tuple[KernelParent, ...] = ()
+        self._place = Place(parents=(), host_netns=0)
         self._slots: dict[int, int] = {}
         """Policy id → the slot that holds it."""
 
     def install(
-        self,
-        policies: Sequence[KernelPolicy],
-        tickets: Mapping[str, int],
-        parents: tuple[KernelParent, ...],
-        children: Iterable[Child],
+        self, policies: Sequence[KernelPolicy], tickets: Mapping[str, int], place: Place, children: Iterable[Child]
     ) -> None:
         """Put policies into force in place of all that were.
 
         :param tickets: container id → policy id
         :param children: the containers that are there
+        :raises KernelError: when they do not fit; what was in force stays
         """
         old = self._taken()
         first = max(old, default=0) + 1
         fresh = {first + index: policy for index, policy in enumerate(policies)}
-        self._feature.fill(self._maps, fresh)
-        self._maps["pq_slots"].update({NUMBER.pack(slot): pack_slot(policy) for slot, policy in fresh.items()})
+        try:
+            self._feature.fill(self._maps, fresh)
+            self._maps["pq_slots"].update({NUMBER.pack(slot): pack_slot(policy) for slot, policy in fresh.items()})
+        except KernelError:
+            self._remove(list(fresh))
+            raise
         self._slots = {policy.id: slot for slot, policy in fresh.items()}
-        self._parents = parents
+        self._place = place
         self._write_tickets(tickets)
         self._adopt(children, tickets)
         self._turn(tickets)
         self._renew()
         if old:
             self._turn(tickets)  # what was made with an old ticket in hand
-            self._maps["pq_slots"].delete_many([NUMBER.pack(slot) for slot in old])
-            self._feature.clear(self._maps, old)
+            self._remove(old)
 
     def bind(self, container_id: str, policy_id: int) -> None:
         """Put a container under a policy, whether its cgroup is there already or is still to be made.
@@ -102,6 +108,10 @@ class Tables:
     def _slot_of(self, container_id: str, tickets: Mapping[str, int]) -> int:
         policy = tickets.get(container_id, DEFAULT_POLICY)
         return _BY_DEFAULT if policy == DEFAULT_POLICY else self._slots[policy]
+
+    def _remove(self, slots: Sequence[int]) -> None:
+        self._maps["pq_slots"].delete_many([NUMBER.pack(slot) for slot in slots])
+        self._feature.clear(self._maps, slots)
 
     def _taken(self) -> list[int]:
         return [NUMBER.unpack(key)[0] for key, _ in self._maps["pq_slots"].items()]
@@ -141,7 +151,7 @@ class Tables:
         config = KernelConfig(
             generation=generation_of(table.get(_ZERO) or _ZERO) % 0xFFFFFFFF + 1,
             default_slot=self._slots[DEFAULT_POLICY],
-            host_netns=self._host_netns,
-            parents=self._parents,
+            host_netns=self._place.host_netns,
+            parents=self._place.parents,
         )
         table.set(_ZERO, config.pack())

@@ -202,7 +202,7 @@ def test_old_slots_leave_nothing_behind(world: World, sensor: Sensor) -> None:
     for number in range(5):
         sensor.apply([NOTHING, policy(1, *friend_and(number))], {IDS[0]: 1})
     live = sensor._live["egress"]
-    assert len(list(live.maps["pq_rules"].keys())) == 201
+    assert len(live.maps["pq_rules"].items()) == 201
     assert len(live.maps["pq_slots"].items()) == 2
 
 
