@@ -122,6 +122,7 @@ class _Agent:
             self._decided,
             on_admitted=self._admitted,
             own_token=self._token,
+            sensitive_paths=(str(self._settings.store_path.parent),),
         )
         async with guard, serve(guard, self._settings.plugin_socket):
             yield
