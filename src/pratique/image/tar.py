@@ -7,6 +7,7 @@ Sources: POSIX pax, "The GNU tar manual: Basic Tar Format", Go archive/tar/reade
 
 from collections.abc import Iterator
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -179,24 +180,29 @@ def _check_sum(tar: Region, block: bytes, position: int) -> None:
 
 
 def _number(tar: Region, field: bytes, position: int) -> int:
-    """Return a number in octal, or in base 256 where the first bit is set; never negative."""
+    value = _parsed(field)
+    if value is None:
+        msg = f"{tar.name} is not a valid tar: the header at {position} has the number {field!r}"
+        raise ImageError(msg)
+    return value
+
+
+@lru_cache(4096)
+def _parsed(field: bytes) -> int | None:
+    """Return a number in octal, or in base 256 where the first bit is set; None where Go refuses it or it is negative.
+
+    Modes, owners and small sizes are the same in most headers, hence the cache.
+    """
     if field[0] & 0x80:
-        value = int.from_bytes(field, "big", signed=False) & ((1 << (8 * len(field) - 1)) - 1)
-        if field[0] & 0x40 or value >= 1 << 63:
-            msg = f"{tar.name} is not a valid tar: the header at {position} has a number out of range"
-            raise ImageError(msg)
-        return value
+        value = int.from_bytes(field, "big") & ((1 << (8 * len(field) - 1)) - 1)
+        return None if field[0] & 0x40 or value >= 1 << 63 else value
     text = field.strip(b" \0").partition(_NUL)[0]
     if not text:
         return 0
     try:
-        value = int(text, 8)
+        return int(text, 8) if text.isdigit() else None
     except ValueError:
-        value = -1
-    if value < 0 or not text.isdigit():
-        msg = f"{tar.name} is not a valid tar: the header at {position} has the number {field!r}"
-        raise ImageError(msg)
-    return value
+        return None
 
 
 def _decimal(tar: Region, text: bytes, position: int) -> int:
