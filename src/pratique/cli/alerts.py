@@ -15,29 +15,29 @@ from pratique.cli.listing import (
     short,
     window_options,
 )
-from pratique.model import Severity
+from pratique.model import Alert, Severity
 from pratique.store import AlertRecord
 
-_TOLD = (
-    "sign",
-    "file",
-    "arguments",
-    "address",
-    "port",
-    "protocol",
-    "network",
-    "reason",
-    "found",
-    "endpoint",
-    "command",
-)
-"""The evidence that a line has room for; the JSON forms hold all of it."""
+_TOLD = ("sign", "network", "family", "asked", "reason", "found", "endpoint")
+"""Evidence that speaks for itself; the JSON forms hold all of it."""
+
+
+def _what(alert: Alert) -> str:
+    """Return title and evidence as one line."""
+    evidence = alert.evidence
+    told = [evidence[name] for name in _TOLD if name in evidence]
+    if "file" in evidence:
+        told.append(evidence.get("arguments") or evidence["file"])
+    if "address" in evidence and "network" not in evidence:
+        told.append(f"{evidence.get('protocol', '')} {evidence['address']} port {evidence.get('port', '')}")
+    if "command" in evidence and "file" not in evidence:
+        told.append(f"by {evidence['command']}")
+    return f"{alert.title}: {', '.join(told)}" if told else alert.title
 
 
 def _view(names: dict[str, str]) -> View:
     def row(record: AlertRecord) -> list[str]:
         alert = record.alert
-        evidence = " ".join(f"{name}={alert.evidence[name]}" for name in _TOLD if name in alert.evidence)
         return [
             local_time(record.last_at),
             alert.severity.value,
@@ -46,7 +46,7 @@ def _view(names: dict[str, str]) -> View:
             ",".join(technique.id for technique in alert.techniques),
             alert.image_name or names.get(alert.image) or short(alert.image),
             alert.container_name or short(alert.container),
-            f"{alert.title}: {evidence}" if evidence else alert.title,
+            _what(alert),
             f"{record.count}x" if record.count > 1 else "",
         ]
 

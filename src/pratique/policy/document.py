@@ -217,13 +217,22 @@ def _check_allow(rules: tuple[Allow, ...], where: str) -> None:
         raise PolicyError(msg)
     for rule in rules:
         try:
-            ipaddress.ip_network(rule.to)
+            network = ipaddress.ip_network(rule.to)
         except ValueError as error:
             msg = f"{where}: allow to {rule.to!r} is not an address or CIDR: {error}"
             raise PolicyError(msg) from error
+        if isinstance(network, ipaddress.IPv6Network) and _never_matches(network):
+            msg = f"{where}: allow to {rule.to!r} has a zone or is an IPv4 address written as IPv6"
+            raise PolicyError(msg, hint="leave out the zone; write an IPv4 address as such")
         if not 0 <= rule.port <= 65535:
             msg = f"{where}: port {rule.port} of the rule to {rule.to} is not between 0 and 65535"
             raise PolicyError(msg)
         if rule.port and rule.protocol is None:
             msg = f"{where}: the rule to {rule.to} has port {rule.port} but no protocol"
             raise PolicyError(msg, hint="write protocol: tcp or protocol: udp")
+
+
+def _never_matches(network: ipaddress.IPv6Network) -> bool:
+    """Tell of a network that no packet has: the kernel sees neither zones nor IPv4 in IPv6's clothes."""
+    address = network.network_address
+    return address.scope_id is not None or (address.ipv4_mapped is not None and network.prefixlen >= 96)

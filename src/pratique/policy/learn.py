@@ -62,7 +62,7 @@ def learn(
             if flow.container in suspects:
                 suspected.add(flow.image)
             continue
-        peer = _Peer(ipaddress.ip_address(flow.address), flow.protocol, flow.port)
+        peer = _Peer(_address(flow), flow.protocol, flow.port)
         lessons.setdefault((entry_of[flow.image].ids, peer), _Seen()).add(flow)
     entries, added = [], 0
     for entry in {entry.ids: entry for entry in entry_of.values()}.values():
@@ -129,9 +129,15 @@ def _is_lesson(flow: Flow, suspects: Collection[str], include_denied: bool) -> b
         return False
     if flow.verdict is FlowVerdict.DENIED and not include_denied:
         return False
-    address = ipaddress.ip_address(flow.address)
+    address = _address(flow)
     if any(address in group for group in _LINK_LOCAL_GROUPS if group.version == address.version):
         return False
     if flow.protocol is Protocol.UDP:
         return flow.port < _EPHEMERAL_FROM  # beyond: the answers of a UDP server to its clients
     return flow.protocol is not Protocol.ICMP or flow.port not in _ICMP_ANSWERS[address.version]
+
+
+def _address(flow: Flow) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    address = ipaddress.ip_address(flow.address)
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address

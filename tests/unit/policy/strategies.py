@@ -7,7 +7,7 @@ from pratique.policy import Access, Admission, Allow, Api, Builds, Document, Gat
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 NETWORK = st.one_of(
-    st.ip_addresses().map(str),
+    st.ip_addresses().filter(lambda ip: ip.version == 4 or ip.ipv4_mapped is None).map(str),
     st.ip_addresses(v=4).map(lambda address: f"{address}/32"),
     st.sampled_from(["10.0.0.0/8", "::/0", "0.0.0.0/0", "fd00::/8", "1:2:3:4:5:6:7:8", "::1"]),
 )

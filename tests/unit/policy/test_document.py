@@ -40,6 +40,8 @@ def test_short_document_is_the_default_one() -> None:
         (f"images: [{{name: a, ids: [{ID}]}}, {{name: b, ids: [{ID}]}}]".encode(), "listed twice"),
         (b"unlisted: {allow: [{to: example.org}]}", "not an address"),
         (b"unlisted: {allow: [{to: 10.0.0.1/8}]}", "not an address"),
+        (b"unlisted: {allow: [{to: 'fe80::1%eth0'}]}", "zone"),
+        (b"unlisted: {allow: [{to: '::ffff:1.2.3.4'}]}", "IPv4"),
         (b"unlisted: {allow: [{to: 10.0.0.0/8, port: 70000, protocol: tcp}]}", "not between"),
         (b"unlisted: {allow: [{to: 10.0.0.0/8, port: 80}]}", "no protocol"),
         (b"admission: {scan_deadline_s: 0}", "scan_deadline_s"),

@@ -136,10 +136,16 @@ def test_what_a_program_asked_for_is_learnt(wish: Flow) -> None:
     assert learn(Document(), [wish], NAMES).added == 1
 
 
+def test_ipv4_address_in_ipv6_clothes_is_learnt_as_what_it_is() -> None:
+    lesson = learn(Document(), [flow("::ffff:10.0.0.9", 80)], NAMES)
+    assert rules(lesson.document) == {("10.0.0.9", 80, Protocol.TCP)}
+    assert parse(render(lesson.document).encode()) == lesson.document
+
+
 FLOWS = st.lists(
     st.builds(
         flow,
-        st.ip_addresses().map(str),
+        st.ip_addresses().filter(lambda ip: ip.version == 4 or ip.ipv4_mapped is None).map(str),
         st.integers(0, 65535),
         st.sampled_from(Protocol),
         image=st.sampled_from([CHECKOUT, REDIS, "sha256:" + "c" * 64]),
