@@ -35,7 +35,7 @@ class Detector:
             case ExecEvent():
                 return judge_execution(event, subject)
             case FlowEvent():
-                return judge_flow(event, subject) + self._scan(event, subject)
+                return self._judge_flow(event, subject)
             case PacketSocketEvent():
                 return judge_packet_socket(event, subject)
             case PayloadEvent():
@@ -47,10 +47,14 @@ class Detector:
         """Return the alerts of a decision of the guard."""
         return judge_decision(decision)
 
-    def _scan(self, event: FlowEvent, subject: Subject) -> list[Alert]:
-        network = self._scans.observe(subject.key, event)
+    def _judge_flow(self, event: FlowEvent, subject: Subject) -> list[Alert]:
+        """Judge a flow on its own and as one of many: the scan of a subnet is one alert that counts, not hundreds."""
+        alerts = judge_flow(event, subject)
+        goes_on = self._scans.continues(subject.key, event) if alerts else ""
+        network = goes_on or self._scans.observe(subject.key, event)
         if not network:
-            return []
+            return alerts
         action = Action.DENIED if event.verdict is FlowVerdict.DENIED else Action.ALERTED
         evidence = {"network": network, **flow_evidence(event)}
-        return [raise_alert("net.scan", event.at, subject, action, about=network, evidence=evidence)]
+        scan = raise_alert("net.scan", event.at, subject, action, about=network, evidence=evidence)
+        return [scan, *(alert for alert in alerts if not goes_on or alert.rule != "net.egress")]

@@ -24,6 +24,8 @@ class ScanWatch:
 
     def __init__(self) -> None:
         self._peers: OrderedDict[tuple[str, str], OrderedDict[Peer, tuple[float, bool]]] = OrderedDict()
+        self._under_way: OrderedDict[tuple[str, str], tuple[float, str]] = OrderedDict()
+        """Who and in which subnet → when it was last seen, and the network of its alert."""
 
     def observe(self, who: str, event: FlowEvent) -> str:
         """Take one flow in; return the network that is being scanned when this flow completes a scan, else ``""``.
@@ -48,7 +50,23 @@ class ScanWatch:
         if violations < UNLISTED_PEERS and len(peers) < ANY_PEERS:
             return ""
         peers.clear()  # the next alert needs as many again: a long scan is told in portions, not for each packet
+        self._go_on(who, event, network)
         return network
+
+    def continues(self, who: str, event: FlowEvent) -> str:
+        """Return the network of the scan under way that this flow is a part of, else ``""``: same subnet, no pause."""
+        last, network = self._under_way.get((who, _subnet(event.address)), (0.0, ""))
+        if not network or event.at - last > WINDOW_S:
+            return ""
+        self._go_on(who, event, network)
+        return network
+
+    def _go_on(self, who: str, event: FlowEvent, network: str) -> None:
+        key = (who, _subnet(event.address))
+        self._under_way[key] = (event.at, network)
+        self._under_way.move_to_end(key)
+        if len(self._under_way) > MAX_TRACKED:
+            self._under_way.popitem(last=False)
 
     def _track(self, key: tuple[str, str]) -> OrderedDict[Peer, tuple[float, bool]]:
         peers = self._peers.setdefault(key, OrderedDict())
@@ -56,6 +74,16 @@ class ScanWatch:
         if len(self._peers) > MAX_TRACKED:
             self._peers.popitem(last=False)
         return peers
+
+
+@lru_cache(maxsize=MAX_TRACKED)
+def _subnet(address: str) -> str:
+    """Return the /24 or the /64 that an address lies in."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return str(ipaddress.ip_network((ip, 24 if ip.version == 4 else 64), strict=False))
 
 
 @lru_cache(maxsize=MAX_TRACKED)
@@ -69,9 +97,9 @@ def _neighbourhood(address: str) -> str:
         return ""
     if isinstance(ip, ipaddress.IPv6Address):
         if ip.ipv4_mapped is None:
-            return str(ipaddress.ip_network((ip, 64), strict=False))
+            return _subnet(address)
         ip = ip.ipv4_mapped
     for private in _PRIVATE:
         if ip in private:
             return str(private)
-    return str(ipaddress.ip_network((ip, 24), strict=False))
+    return _subnet(str(ip))

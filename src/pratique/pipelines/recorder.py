@@ -8,10 +8,13 @@ from typing import Final, Self, TypeVar
 from pratique.errors import StoreError
 from pratique.model import Alert, Decision, Flow
 from pratique.pipelines.account import Account
+from pratique.pipelines.memory import Memory
 from pratique.store import Store
 
 _RETRY_S: Final = 1.0
 _MAX_WAITING: Final = 200_000
+_TOLD_AGAIN_S: Final = 60.0
+_REMEMBERED: Final = 10_000
 _Record = TypeVar("_Record")
 
 
@@ -34,10 +37,14 @@ class Recorder:
         self._written = 0
         self._progress = asyncio.Condition()
         self._closing = False
+        self._told: Memory[str, float] = Memory(_REMEMBERED)
 
     def alert(self, alert: Alert) -> None:
-        """Record an alert and tell it."""
-        self._account.alerted(alert)
+        """Record an alert; tell it unless the same was told within the last minute: then the store counts it."""
+        last = self._told.get(alert.key)
+        if not alert.key or last is None or alert.at - last >= _TOLD_AGAIN_S:
+            self._told[alert.key] = alert.at
+            self._account.alerted(alert)
         self._put(self._alerts, alert)
 
     def decision(self, decision: Decision) -> None:

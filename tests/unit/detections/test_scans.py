@@ -3,9 +3,10 @@ import tracemalloc
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pratique.detections import Detector
 from pratique.detections.scans import ANY_PEERS, MAX_TRACKED, UNLISTED_PEERS, WINDOW_S, ScanWatch
 from pratique.model import FlowVerdict, Protocol
-from tests.unit.detections.events import flow
+from tests.unit.detections.events import SUBJECT, flow
 
 
 def scan(watch: ScanWatch, addresses: list[str], *, at: float = 0.0, step: float = 0.01, who: str = "c") -> list[str]:
@@ -67,3 +68,28 @@ def test_no_order_of_times_and_addresses_breaks_it(events: list[tuple[float, obj
     for at, address, port in events:
         watch.observe("c", flow(str(address), port, at=at))
     assert all(len(peers) < ANY_PEERS for peers in watch._peers.values())
+
+
+def test_a_scan_of_a_subnet_is_a_few_alerts_and_one_that_counts() -> None:
+    detector = Detector()
+    alerts = [alert for host in range(1, 255) for alert in detector.observe(flow(f"10.0.0.{host}", 22), SUBJECT)]
+    egress = [alert for alert in alerts if alert.rule == "net.egress"]
+    scans = {alert.key for alert in alerts if alert.rule == "net.scan"}
+    assert len(egress) == UNLISTED_PEERS
+    assert len(scans) == 1
+
+
+def test_what_is_sent_elsewhere_during_a_scan_is_told_by_itself() -> None:
+    detector = Detector()
+    for host in range(1, 255):
+        detector.observe(flow(f"10.0.0.{host}", 22), SUBJECT)
+    assert [alert.rule for alert in detector.observe(flow("198.51.100.7", 443), SUBJECT)] == ["net.egress"]
+    assert [alert.rule for alert in detector.observe(flow("10.9.9.9", 443), SUBJECT)] == ["net.egress"]
+
+
+def test_after_a_pause_a_refusal_is_told_by_itself_again() -> None:
+    detector = Detector()
+    for host in range(1, 255):
+        detector.observe(flow(f"10.0.0.{host}", 22, at=0.0), SUBJECT)
+    later = flow("10.0.0.7", 22, at=WINDOW_S + 1)
+    assert [alert.rule for alert in detector.observe(later, SUBJECT)] == ["net.egress"]

@@ -3,7 +3,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pratique.errors import StoreError
-from pratique.model import Decision, Verdict
+from pratique.model import Action, Alert, Decision, Severity, Verdict
 from pratique.pipelines.recorder import Recorder
 from pratique.store import Store
 from tests.unit.pipelines.listener import Listener
@@ -66,3 +66,21 @@ def test_a_full_disk_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
     with Store.open(tmp_path / "s.db", read_only=True) as store:
         assert len(store.decisions()) == 2
     assert listener.warned == ["the disk is full; trying again"] * 2
+
+
+def test_a_repeated_alert_is_told_once_a_minute_and_counted_each_time(tmp_path: Path) -> None:
+    listener = Listener()
+
+    async def record() -> None:
+        with Store.open(tmp_path / "s.db") as store:
+            async with Recorder.opened(store, listener) as recorder:
+                for at in (0.0, 1.0, 59.0, 61.0):
+                    recorder.alert(alert(at))
+
+    def alert(at: float) -> Alert:
+        return Alert(at, "net.egress", Severity.HIGH, "no", Action.DENIED, key="net.egress|c|tcp 10.0.0.1 1")
+
+    asyncio.run(record())
+    assert [alert.at for alert in listener.alerts] == [0.0, 61.0]
+    with Store.open(tmp_path / "s.db", read_only=True) as store:
+        assert sum(record.count for record in store.alerts()) == 4

@@ -4,17 +4,20 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from pratique.advisories import Source, build
 from pratique.errors import EngineError, ImageError
 from pratique.image import Options as ImageOptions
 from pratique.model import FindingKind, ImageId, ImageIdentity, Report
 from pratique.pipelines.scan import Options, scan_engine_image, scan_file
 from pratique.runtime import Engine
+from tests.unit.advisories.zips import advisory, write_zip
 from tests.unit.image.archives import archive, configuration, entry, layout, sha256, tar, write, write_layout
 
 LAYER = tar(
@@ -59,6 +62,16 @@ def test_archive_and_layout_of_one_image_give_one_report(tmp_path: Path) -> None
     other = scan_file(write_layout(layout([LAYER]), tmp_path / "layout"))
     same = {"scanned_at": 0.0, "duration_s": 0.0, "image": one.image}
     assert msgspec.structs.replace(one, **same) == msgspec.structs.replace(other, **same)
+
+
+def test_packages_are_matched_with_the_advisories(tmp_path: Path) -> None:
+    feed = write_zip(tmp_path / "all.zip", advisory("TEST-2024-1", "bash", "5.2.15-2+b9", "Debian:12"))
+    database = tmp_path / "advisories.db"
+    build(database, [Source(path=feed, name="all.zip")], now=2e9)
+    report = scan_file(write(archive([LAYER]), tmp_path), advisories=database)
+    (finding,) = [finding for finding in report.findings if finding.kind is FindingKind.VULNERABILITY]
+    assert (finding.rule, finding.package, finding.fixed_version) == ("TEST-2024-1", "bash", "5.2.15-2+b9")
+    assert report.advisories_at == datetime(2024, 5, 1, tzinfo=UTC).timestamp()
 
 
 def test_missing_advisory_database_is_no_error(tmp_path: Path) -> None:
