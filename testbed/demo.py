@@ -78,7 +78,7 @@ class Demo:
                 gated = Row(row.step.where("builds: gate", EGRESS), row.without)
                 self._play_against(protection, gated)
                 self._rows.append(gated)
-            self._received = self._stage.received(mark)
+            self._received = self._stage.world.received(mark).total()
             self._told = protection.run("alerts")
         return self._sum_up()
 

@@ -49,6 +49,7 @@ class Event(Struct, omit_defaults=True):
     """Frames: with the IP header. Others: payload."""
     port: int = 0
     text: str = ""
+    """Frames: the first 60 bytes, hexadecimal."""
     failed: bool = False
 
 
@@ -99,7 +100,7 @@ def frame(packet: bytes) -> Event | None:
     port = struct.unpack(">H", body[2:4])[0] if name in {"tcp", "udp"} and len(body) >= 8 else 0
     if name == "udp" and port == FENCE_PORT:
         return Event("fence", text=body[8:].decode(errors="replace"))
-    return Event("frame", protocol=name, version=version, bytes=len(packet), port=port)
+    return Event("frame", protocol=name, version=version, bytes=len(packet), port=port, text=packet[:60].hex())
 
 
 async def attacker(report: Report, home: str) -> None:

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from testbed.attack import Attack, Step
 from testbed.engine import Cgroups, ThrowAwayEngine
 from testbed.shop import CHECKOUT, Shop
 from testbed.steps import steps
 from testbed.world import RESOLVER, World
+
+_EVIDENCE: Final = 20
+"""Packets that a failing test shows."""
 
 
 class Stage:
@@ -23,9 +26,12 @@ class Stage:
         self.steps: dict[str, Step] = {step.name: step for step in steps(str(world.engine.socket))}
         world.serve(CHECKOUT)
 
-    def received(self, since: int) -> int:
-        """Return how many bytes reached the attacker after a mark."""
-        return self.world.received(since).total()
+    def received(self, since: int) -> list[str]:
+        """Return the first packets that reached the attacker after a mark, in words that help to find their origin."""
+        return [
+            f"{frame.protocol} over IPv{frame.version} to port {frame.port}: {frame.text}"
+            for frame in self.world.frames(since)[:_EVIDENCE]
+        ]
 
     def errors(self, since: int = 0) -> list[str]:
         """Return what customers of the honest service complained about."""

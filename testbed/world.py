@@ -105,12 +105,15 @@ class World:
 
     def received(self, since: int) -> Counter[str]:
         """Return the bytes that reached the attacker after a mark, by protocol and IP version: ``tcp4`` …"""
-        self.fence()
         received: Counter[str] = Counter()
-        for event in self.attacker.events(since):
-            if event.kind == "frame":
-                received[f"{event.protocol}{event.version or ''}"] += event.bytes
+        for event in self.frames(since):
+            received[f"{event.protocol}{event.version or ''}"] += event.bytes
         return received
+
+    def frames(self, since: int) -> list[Event]:
+        """Return the packets that reached the attacker after a mark."""
+        self.fence()
+        return [event for event in self.attacker.events(since) if event.kind == "frame"]
 
     def _build(self) -> None:
         host = self.engine.network

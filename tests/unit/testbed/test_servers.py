@@ -15,13 +15,17 @@ def ipv6(next_header: int, body: bytes) -> bytes:
 UDP = struct.pack(">HHHH", 40000, 53, 11, 0) + b"abc"
 
 
+def counted(packet: bytes, protocol: str, version: int, port: int = 0) -> Event:
+    return Event("frame", protocol=protocol, version=version, bytes=len(packet), port=port, text=packet[:60].hex())
+
+
 def test_every_byte_of_a_packet_is_counted_with_its_header() -> None:
-    assert frame(ipv4(17, UDP)) == Event("frame", protocol="udp", version=4, bytes=31, port=53)
-    assert frame(ipv6(17, UDP)) == Event("frame", protocol="udp", version=6, bytes=51, port=53)
+    assert frame(ipv4(17, UDP)) == counted(ipv4(17, UDP), "udp", 4, 53)
+    assert frame(ipv6(17, UDP)) == counted(ipv6(17, UDP), "udp", 6, 53)
 
 
 def test_unknown_protocols_are_counted_as_raw() -> None:
-    assert frame(ipv4(253, b"stolen")) == Event("frame", protocol="raw", version=4, bytes=26)
+    assert frame(ipv4(253, b"stolen")) == counted(ipv4(253, b"stolen"), "raw", 4)
 
 
 def test_kernels_finding_each_other_are_not_counted() -> None:
@@ -32,7 +36,8 @@ def test_kernels_finding_each_other_are_not_counted() -> None:
 
 
 def test_ping_over_ipv6_is_counted() -> None:
-    assert frame(ipv6(58, b"\x80" + bytes(7))) == Event("frame", protocol="icmp", version=6, bytes=48)
+    ping = ipv6(58, b"\x80" + bytes(7))
+    assert frame(ping) == counted(ping, "icmp", 6)
 
 
 def test_fence_is_not_traffic() -> None:
