@@ -3,8 +3,9 @@
  * Who a container may talk to. Attached at the engine's parent cgroups, so that containers and build steps are covered
  * from their first instant.
  *
- * Every packet that leaves a container's socket passes cgroup_skb/egress: that is the wall. The connect and sendmsg hooks
- * come earlier: they refuse at once (EPERM), where TCP would hang, they see addresses before NAT, and they know the task.
+ * Every packet that leaves a container's socket passes cgroup_skb/egress: that is the wall. The connect and sendmsg
+ * hooks come earlier: they refuse at once (EPERM), where TCP would hang, they see addresses before NAT, and they know
+ * the task.
  */
 #define TELL_CGROUPS
 #include "pratique/birth.h"
@@ -34,6 +35,8 @@ struct pq_socket {
 	__u8 verdict;
 	__u8 payload_seen;
 	__u8 of_user; /* a raw socket that a program made, not the kernel */
+	__u8 on_host; /* … in the host's network namespace */
+	__u8 unused[3];
 };
 
 struct {
@@ -101,11 +104,17 @@ PQ_INLINE int account_ingress(struct pq_owner *owner, struct pq_packet *packet, 
 	return PASS;
 }
 
+/* Loopback belongs to a container unless it shares the host's network. */
+#define on_host(ctx)                                                                                                   \
+	({                                                                                                             \
+		struct pq_config *settings_ = get_config();                                                            \
+		settings_ &&bpf_get_netns_cookie(ctx) == settings_->host_netns;                                        \
+	})
+
 /* connect() and sendmsg() with an address, before anything is sent. */
 static __always_inline int ask(struct bpf_sock_addr *ctx, struct pq_peer *peer)
 {
 	struct pq_amount amount = {};
-	struct pq_config *settings;
 	struct pq_owner owner;
 	__u32 verdict;
 
@@ -118,8 +127,7 @@ static __always_inline int ask(struct bpf_sock_addr *ctx, struct pq_peer *peer)
 		peer->protocol = PQ_FLOW_UDP;
 	else
 		return PASS; /* the packet will be judged */
-	settings = get_config();
-	if (is_loopback(peer) && !is_resolver(peer) && settings && bpf_get_netns_cookie(ctx) != settings->host_netns)
+	if (is_loopback(peer) && !is_resolver(peer) && !on_host(ctx))
 		return PASS;
 	verdict = judge(&owner, peer);
 	if (verdict != PQ_FLOW_ALLOWED && ctx->sk && is_reply(&owner, peer, ctx->sk->src_port, 0))
@@ -187,8 +195,10 @@ int socket_made(struct bpf_sock *sk)
 	if (sk->type != SOCK_RAW)
 		return PASS;
 	state = bpf_sk_storage_get(&pq_sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	if (state)
-		state->of_user = 1;
+	if (!state)
+		return PASS;
+	state->of_user = 1;
+	state->on_host = on_host(sk);
 	return PASS;
 }
 
@@ -281,35 +291,50 @@ PQ_INLINE bool is_forged_answer(const struct pq_packet *packet)
 	return packet->peer.protocol == PQ_FLOW_UDP && packet->own_port == DNS_PORT;
 }
 
-PQ_INLINE bool is_from_loopback(const struct pq_packet *packet)
+/* Loopback is free, but not for what pretends to be the resolver, and not for raw sockets on the host's. */
+PQ_INLINE bool is_free(struct __sk_buff *skb, struct bpf_sock *sk, const struct pq_packet *packet)
 {
 	struct pq_peer self = {.family = packet->peer.family};
+	struct pq_socket *state;
 
-	__builtin_memcpy(self.address, packet->own_address, sizeof(self.address));
-	return is_loopback(&self) && !is_resolver(&self);
+	if (skb->ifindex != LOOPBACK_INTERFACE)
+		return false;
+	if (is_forged_answer(packet)) {
+		__builtin_memcpy(self.address, packet->own_address, sizeof(self.address));
+		return is_loopback(&self) && !is_resolver(&self);
+	}
+	if (sk->type != SOCK_RAW)
+		return true;
+	state = bpf_sk_storage_get(&pq_sockets, sk, 0, 0);
+	return !state || !state->on_host;
+}
+
+/* A refused connection may outlive its cgroup, which nobody is then the owner of. */
+PQ_INLINE bool is_condemned(struct bpf_sock *sk)
+{
+	struct pq_socket *state = sk ? bpf_sk_storage_get(&pq_sockets, sk, 0, 0) : 0;
+
+	return state && state->direction == OUTGOING && state->verdict == PQ_FLOW_DENIED;
 }
 
 SEC("cgroup_skb/egress")
 int packet_leaves(struct __sk_buff *skb)
 {
 	struct pq_amount amount = {.packets = skb->gso_segs ?: 1, .bytes = skb->len};
-	struct pq_packet packet = {};
 	struct bpf_sock *sk = skb->sk;
+	struct pq_packet packet = {};
 	struct pq_owner owner;
 	__u32 verdict;
 
-	if (!find_owner(&owner, SKB_ANCESTOR))
-		return PASS;
 	sk = sk ? bpf_sk_fullsock(sk) : 0;
-	if (!read_packet(skb, &packet, true) || !sk)
+	if (!find_owner(&owner, SKB_ANCESTOR))
+		return is_condemned(sk) ? REFUSE : PASS;
+	if (!sk || !read_packet(skb, &packet, true))
 		return owner.slot.egress == PQ_EGRESS_ENFORCE ? REFUSE : PASS;
-	if (is_resolver(&packet.peer) && packet.peer.protocol != PQ_FLOW_ICMP) {
+	if (is_resolver(&packet.peer) && (packet.peer.protocol == PQ_FLOW_TCP || packet.peer.protocol == PQ_FLOW_UDP))
 		packet.peer.port = DNS_PORT; /* the engine's NAT has put its own port there */
-	} else if (skb->ifindex == LOOPBACK_INTERFACE) {
-		bool forged = is_forged_answer(&packet) && !is_from_loopback(&packet);
-
-		return forged && owner.slot.egress == PQ_EGRESS_ENFORCE ? REFUSE : PASS;
-	}
+	else if (is_free(skb, sk, &packet))
+		return PASS;
 	if (packet.peer.protocol == PQ_FLOW_TCP && sk->type == SOCK_STREAM)
 		return leave_stream(skb, sk, &owner, &packet, &amount);
 	verdict = judge(&owner, &packet.peer);

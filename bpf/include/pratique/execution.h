@@ -7,35 +7,69 @@
 #include "pratique/budget.h"
 #include "pratique/file.h"
 
+#define CHUNK_BYTES 128
 #define NAME_BYTES 96
 #define PATH_STEPS 24
 #define CGROUP_LEVELS 8
 
 #define RING_BYTES (1 << 21)
-/* Ordinary executions leave this much of the ring to drift. */
 #define RING_RESERVE (1 << 20)
 #define SAME_PER_SECOND 10
 #define CONTAINER_PER_SECOND 500
 
 PQ_RING(pq_executions, RING_BYTES);
 
-PQ_INLINE __u64 hash_words(__u64 hash, const void *bytes, int size)
+PQ_INLINE __u64 hash_chunk(__u64 hash, const char *chunk)
 {
-	const __u64 *words = bytes;
+	for (int i = 0; i < CHUNK_BYTES / 8; i++)
+		hash = (hash ^ ((const __u64 *)chunk)[i]) * 0x100000001b3ULL;
+	return hash;
+}
 
-	for (int i = 0; i < size / 8; i++)
-		hash = (hash ^ words[i]) * 0x100000001b3ULL;
+/* A number for what is executed and how: all that an event could tell of filename and arguments. */
+PQ_INLINE __u64 fingerprint(struct task_struct *task, const char *filename)
+{
+	unsigned long start = BPF_CORE_READ(task, mm, arg_start);
+	unsigned long end = BPF_CORE_READ(task, mm, arg_end);
+	__u64 hash = 0xcbf29ce484222325ULL;
+	char chunk[CHUNK_BYTES];
+
+	for (int i = 0; i < PQ_FILENAME_BYTES / CHUNK_BYTES; i++) {
+		__builtin_memset(chunk, 0, sizeof(chunk));
+		if (bpf_probe_read_kernel_str(chunk, sizeof(chunk), filename + i * (CHUNK_BYTES - 1)) < CHUNK_BYTES)
+			i = PQ_FILENAME_BYTES;
+		hash = hash_chunk(hash, chunk);
+	}
+	for (int i = 0; i < PQ_ARGUMENTS_BYTES / CHUNK_BYTES; i++) {
+		unsigned long from = start + i * CHUNK_BYTES;
+		unsigned long size = end - from;
+
+		if (from >= end)
+			break;
+		__builtin_memset(chunk, 0, sizeof(chunk));
+		bpf_probe_read_user(chunk, size > CHUNK_BYTES ? CHUNK_BYTES : size, (void *)from);
+		hash = hash_chunk(hash, chunk);
+	}
 	return hash;
 }
 
 /* Whether an ordinary execution is told. The same again and again, or too many of one container, are only counted. */
-PQ_INLINE bool is_worth_telling(const struct pq_exec_event *event)
+PQ_INLINE bool is_worth_telling(__u64 cgroup, struct task_struct *task, const char *filename)
 {
-	__u64 hash = hash_words(0xcbf29ce484222325ULL, event->filename, PQ_FILENAME_BYTES);
-	__u64 cgroup = event->header.cgroup;
+	if (within_budget(cgroup, fingerprint(task, filename) | 1, SAME_PER_SECOND) &&
+	    within_budget(cgroup, 0, CONTAINER_PER_SECOND))
+		return true;
+	count_loss(PQ_EVENT_EXEC_REPEATED);
+	return false;
+}
 
-	hash = hash_words(hash, event->arguments, PQ_ARGUMENTS_BYTES);
-	return within_budget(cgroup, hash | 1, SAME_PER_SECOND) && within_budget(cgroup, 0, CONTAINER_PER_SECOND);
+/* Ordinary executions leave a part of the ring to drift. */
+PQ_INLINE bool has_room(void)
+{
+	if (bpf_ringbuf_query(&pq_executions, BPF_RB_AVAIL_DATA) <= RING_BYTES - RING_RESERVE)
+		return true;
+	count_loss(PQ_EVENT_EXEC);
+	return false;
 }
 
 PQ_INLINE void read_arguments(struct pq_exec_event *event, struct task_struct *task)
@@ -156,21 +190,32 @@ struct {
 	__type(value, struct pq_home);
 } pq_homes SEC(".maps");
 
+/* Where nothing is noted, the root at hand counts if it is an overlay; else everything is strange. */
 PQ_INLINE struct pq_home find_home(struct task_struct *task, __u64 cgroup)
 {
 	struct pq_home *known = bpf_map_lookup_elem(&pq_homes, &cgroup);
-	struct pq_home home = {
-	    .device = BPF_CORE_READ(task, fs, root.mnt, mnt_sb, s_dev),
-	    .user_namespace = owner_of_mounts(task),
-	};
+	struct super_block *root;
+	struct pq_home home = {};
 
 	if (known)
 		return *known;
-	if (comes_from_outside(task, cgroup))
-		bpf_map_update_elem(&pq_homes, &cgroup, &home, BPF_NOEXIST);
-	else if (BPF_CORE_READ(task, fs, root.mnt, mnt_sb, s_magic) != OVERLAYFS_MAGIC)
-		home.device = 0;
+	root = BPF_CORE_READ(task, fs, root.mnt, mnt_sb);
+	if (BPF_CORE_READ(root, s_magic) == OVERLAYFS_MAGIC)
+		home.device = BPF_CORE_READ(root, s_dev);
+	home.user_namespace = owner_of_mounts(task);
 	return home;
+}
+
+/* The first program that the engine starts in a container shows its home. */
+PQ_INLINE void note_home(struct task_struct *task, __u64 cgroup)
+{
+	struct pq_home home;
+
+	if (bpf_map_lookup_elem(&pq_homes, &cgroup) || !comes_from_outside(task, cgroup))
+		return;
+	home.device = BPF_CORE_READ(task, fs, root.mnt, mnt_sb, s_dev);
+	home.user_namespace = owner_of_mounts(task);
+	bpf_map_update_elem(&pq_homes, &cgroup, &home, BPF_NOEXIST);
 }
 
 #endif

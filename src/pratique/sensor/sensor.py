@@ -9,7 +9,7 @@ from typing import Final, Self
 
 from pratique.errors import KernelError, UsageError
 from pratique.model import CgroupEvent, KernelPolicy, LossEvent, SensorEvent
-from pratique.sensor.cgroups import Parent, children, host_netns_cookie, resolve, tops
+from pratique.sensor.cgroups import Child, Parent, children, host_netns_cookie, resolve, tops
 from pratique.sensor.egress import Egress, FlowCounter, read_flows
 from pratique.sensor.feature import Feature
 from pratique.sensor.live import Live, remove_pins
@@ -183,7 +183,9 @@ class Sensor:
             reasons = "; ".join(f"{name}: {state}" for name, state in self._states.items())
             msg = f"no feature of the sensor could be started: {reasons}"
             raise KernelError(msg, hint="'pratique doctor' tells what this kernel lacks")
-        self.apply(policies, bindings)  # what was made while the programs were being attached
+        found = self._children()
+        for live in self._live.values():
+            live.tables.catch_up(bindings, found)
 
     def _start_feature(self, feature: Feature, install: Callable[[Tables], None], cgroups: Mapping[int, int]) -> str:
         """Start one feature and return its state; what it lacks is its state, but a policy that does not fit is not."""
@@ -204,9 +206,12 @@ class Sensor:
         return LIVE
 
     def _installer(self, policies: Sequence[KernelPolicy], bindings: Mapping[str, int]) -> Callable[[Tables], None]:
-        found = [child for parent in self._parents for child in children(parent)]
+        found = self._children()
         place = Place(parents=self._kernel_parents, host_netns=self._host_netns)
         return lambda tables: tables.install(policies, bindings, place, found)
+
+    def _children(self) -> list[Child]:
+        return [child for parent in self._parents for child in children(parent)]
 
     def _new_losses(self) -> list[LossEvent]:
         self._losses_at = time.monotonic()

@@ -79,6 +79,12 @@ class Tables:
             self._turn(tickets)  # what was made with an old ticket in hand
             self._remove(old)
 
+    def catch_up(self, tickets: Mapping[str, int], children: Iterable[Child]) -> None:
+        """Bind what was made while the program that binds was being attached."""
+        self._adopt(children, tickets)
+        if self._turn(tickets):
+            self._renew()
+
     def bind(self, container_id: str, policy_id: int) -> None:
         """Put a container under a policy, whether its cgroup is there already or is still to be made.
 

@@ -3,6 +3,7 @@
 import errno
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -203,6 +204,49 @@ def test_packets_to_a_peer_with_one_port_allowed_do_not_bypass_the_port(
 ) -> None:
     assert inmate.try_to(IPV4 + f"r.sendto({packet}, ({FRIEND4!r}, 0))")["errno"] == errno.EPERM
     assert world.frames() == []
+
+
+IPV6 = (
+    "def ipv6(next, to, body):\n"
+    "    return struct.pack('>IHBB16s16s', 0x60000000, len(body), next, 64,"
+    f" socket.inet_pton(10, {HERE6!r}), socket.inet_pton(10, to)) + body\n"
+    "r = socket.socket(socket.AF_INET6, socket.SOCK_RAW, 255); r.setsockopt(41, 36, 1)\n"
+    "udp = struct.pack('>HHHH', 1234, 8080, 12, 0) + b'evil'\n"
+)
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        f"ipv6(17, {FOE6!r}, udp)",
+        f"ipv6(60, {FOE6!r}, bytes([17, 0]) + bytes(6) + udp)",
+        f"ipv6(43, {FRIEND6!r}, bytes([17, 2, 0, 1]) + bytes(4) + socket.inet_pton(10, {FOE6!r}) + udp)",
+        f"ipv6(44, {FRIEND6!r}, bytes([17, 0, 0, 8, 0, 0, 0, 1]) + udp)",
+        f"ipv6(60, {FRIEND6!r}, (bytes([60, 0]) + bytes(6)) * 9 + bytes([17, 0]) + bytes(6) + udp)",
+        f"ipv6(59, {FRIEND6!r}, b'evil')",
+        f"ipv6(50, {FRIEND6!r}, b'evil' * 4)",
+        f"ipv6(41, {FRIEND6!r}, bytes(40))",
+    ],
+    ids=["udp", "options", "routing", "fragment", "many options", "no next header", "esp", "6in6"],
+)
+def test_extension_headers_do_not_bypass_the_list(world: World, inmate: Inmate, packet: str) -> None:
+    assert inmate.try_to(IPV6 + f"r.sendto({packet}, ({FRIEND6!r}, 0))")["errno"] == errno.EPERM
+    assert world.frames() == []
+
+
+def test_options_in_front_of_an_allowed_port_pass(world: World, inmate: Inmate) -> None:
+    packet = f"ipv6(60, {FRIEND6!r}, bytes([17, 0, 1, 4, 0, 0, 0, 0]) + udp)"
+    assert inmate.try_to(IPV6 + f"r.sendto({packet}, ({FRIEND6!r}, 0))") == {"value": None}
+    assert len(world.frames()) == 1
+
+
+def test_loopback_of_the_host_is_not_free_for_a_container_on_the_hosts_network(world: World, inmate: Inmate) -> None:
+    assert inmate.try_to("value = 1") == {"value": 1}
+    guest = world.inmate(IDS[1], net=Path("/proc/self/ns/net"))
+    assert guest.try_to(connect("127.0.0.1"))["errno"] == errno.EPERM
+    assert guest.try_to(connect("::1"))["errno"] == errno.EPERM
+    assert guest.try_to(datagram("127.0.0.1"))["errno"] == errno.EPERM
+    assert guest.try_to(IPV4 + f"r.sendto(ipv4(17, '127.0.0.1', {UDP}), ('127.0.0.1', 0))")["errno"] == errno.EPERM
 
 
 def test_large_allowed_datagram_is_fragmented_after_the_wall(world: World, inmate: Inmate) -> None:

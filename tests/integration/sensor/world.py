@@ -19,6 +19,7 @@ from typing import IO, Any, Final, NamedTuple, Self
 from pratique.model import DriftMode, EgressMode, EgressRule, KernelPolicy, Protocol, SensorEvent
 from pratique.sensor import Parent, ParentKind, Sensor
 from pratique.sensor.egress import Egress
+from pratique.sensor.live import remove_pins
 from testbed.namespace import Namespace, link
 
 HERE4, FRIEND4, FOE4 = "10.201.0.1", "10.201.0.2", "10.201.0.3"
@@ -114,6 +115,7 @@ class World:
         self.inside = Namespace(tag)
         self.outside = Namespace(tag)
         self._undo.callback(self.parent.rmdir)
+        self._undo.callback(remove_pins, self.pins)
         self._undo.callback(self.inside.close)
         self._undo.callback(self.outside.close)
         link(self.inside, self.outside, names=("eth0", "peer0"))
@@ -163,10 +165,10 @@ class World:
         path.mkdir(parents=True)
         return path
 
-    def inmate(self, name: str) -> Inmate:
+    def inmate(self, name: str, *, net: Path | None = None) -> Inmate:
         """Start a process in a cgroup below the parent, which is made where it is missing."""
         path = self.parent / name
-        inmate = Inmate(path if path.is_dir() else self.cgroup(name), self.inside.net)
+        inmate = Inmate(path if path.is_dir() else self.cgroup(name), net or self.inside.net)
         self._scene.callback(inmate.close)
         return inmate
 
