@@ -4,6 +4,7 @@ import errno
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -169,6 +170,21 @@ def test_established_connection_stops_when_the_list_no_longer_has_it(world: Worl
     assert world.frames() == []
     sensor.apply([NOTHING, FRIENDLY], {IDS[0]: 1})
     assert connection.recv(10) == b"after"
+
+
+def test_refused_connection_that_outlives_its_cgroup_stays_refused(world: World) -> None:
+    sensor = world.sensor([NOTHING, FRIENDLY], {IDS[0]: 1}, kind=ParentKind.NAMED)
+    inmate, server = world.inmate(f"docker-{IDS[0]}.scope"), world.server(FRIEND4)
+    inmate.try_to(CONNECT)
+    world.accept(server)
+    sensor.unbind(IDS[0])
+    inmate.try_to("s.sendall(b'evil')")
+    world.frames()
+    inmate.close()
+    (world.parent / f"docker-{IDS[0]}.scope").rmdir()
+    time.sleep(1)  # the kernel tries again within this time
+    assert world.frames() == []
+    sensor.close(keep=False)
 
 
 def test_connected_udp_socket_stops_when_the_list_no_longer_has_its_peer(world: World, sensor: Sensor) -> None:
