@@ -50,17 +50,6 @@ int BPF_PROG(forget_home, struct cgroup *cgroup, const char *path)
 	return 0;
 }
 
-/* The container at hand and its home; false: not a container, or not one yet. */
-PQ_INLINE bool find_current_home(struct pq_owner *owner, struct pq_home *home)
-{
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-
-	if (!find_current_owner(owner) || is_being_prepared(task, owner->cgroup))
-		return false;
-	*home = find_home(task, owner->cgroup);
-	return true;
-}
-
 /* Kill where the policy says so; return the flag that tells. */
 PQ_INLINE __u32 stop(const struct pq_owner *owner)
 {
@@ -70,9 +59,10 @@ PQ_INLINE __u32 stop(const struct pq_owner *owner)
 /* A file was mapped executable: stop and tell when it was not in the image. */
 PQ_INLINE void judge_mapping(const struct pq_owner *owner, struct file *file, __u32 flags)
 {
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct pq_exec_event *event;
 
-	if (!is_drift(flags, &owner->slot))
+	if (!is_drift(flags, &owner->slot) || is_being_prepared(task, owner->cgroup))
 		return;
 	event = begin_event(owner->cgroup, flags | FILE_LIBRARY | stop(owner));
 	if (!event)
@@ -149,26 +139,16 @@ PQ_INLINE void expect_script(struct task_struct *task, struct linux_binprm *bprm
 	bpf_probe_read_kernel_str(script->interpreter, PQ_INTERPRETER_BYTES, bprm->interp);
 }
 
-PQ_INLINE void tell_execution(const struct pq_owner *owner, struct linux_binprm *bprm, __u32 flags, bool drift)
+PQ_INLINE void tell_execution(const struct pq_owner *owner, struct linux_binprm *bprm, __u32 flags)
 {
-	struct pq_exec_event *event;
+	struct pq_exec_event *event = begin_event(owner->cgroup, flags);
 
-	if (!drift && bpf_ringbuf_query(&pq_executions, BPF_RB_AVAIL_DATA) > RING_BYTES - RING_RESERVE) {
-		count_loss(PQ_EVENT_EXEC);
-		return;
-	}
-	event = begin_event(owner->cgroup, flags);
 	if (!event)
 		return;
 	bpf_probe_read_kernel_str(event->filename, PQ_FILENAME_BYTES, bprm->filename);
 	if (flags & FILE_SCRIPT)
 		bpf_probe_read_kernel_str(event->interpreter, PQ_INTERPRETER_BYTES, bprm->interp);
-	if (drift || is_worth_telling(event)) {
-		bpf_ringbuf_submit(event, 0);
-	} else {
-		count_loss(PQ_EVENT_EXEC_REPEATED);
-		bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
-	}
+	bpf_ringbuf_submit(event, 0);
 }
 
 SEC("tp_btf/sched_process_exec")
@@ -176,11 +156,13 @@ int BPF_PROG(executed, struct task_struct *task, pid_t old_pid, struct linux_bin
 {
 	bool drift, script = bprm->filename != bprm->interp;
 	struct pq_owner owner = {};
-	struct pq_home home = {};
+	struct pq_home home;
 	__u32 flags;
 
-	if (!find_current_home(&owner, &home))
+	if (!find_current_owner(&owner) || is_being_prepared(task, owner.cgroup))
 		return 0;
+	note_home(task, owner.cgroup);
+	home = find_home(task, owner.cgroup);
 	flags = file_flags(bprm->file, &home);
 	drift = is_drift(flags, &owner.slot);
 	if (drift)
@@ -189,7 +171,8 @@ int BPF_PROG(executed, struct task_struct *task, pid_t old_pid, struct linux_bin
 		flags |= FILE_SCRIPT;
 		expect_script(task, bprm);
 	}
-	tell_execution(&owner, bprm, flags, drift);
+	if (drift || (is_worth_telling(owner.cgroup, task, bprm->filename) && has_room()))
+		tell_execution(&owner, bprm, flags);
 	judge_dynamic_loader(&owner, &home, task);
 	return 0;
 }
@@ -211,7 +194,7 @@ int map_executable(struct trace_event_raw_sys_enter *ctx)
 	volatile unsigned long protection = ctx->args[2], mapping = ctx->args[3], fd = ctx->args[4];
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct pq_owner owner = {};
-	struct pq_home home = {};
+	struct pq_home home;
 	struct file *file;
 
 	if (mapping & MAP_ANONYMOUS)
@@ -219,11 +202,13 @@ int map_executable(struct trace_event_raw_sys_enter *ctx)
 	if (!(protection & PROT_EXEC) &&
 	    !(protection & PROT_READ && BPF_CORE_READ(task, personality) & READ_IMPLIES_EXEC))
 		return 0;
-	if (!find_current_home(&owner, &home))
+	if (!find_current_owner(&owner))
 		return 0;
 	file = file_of(fd);
-	if (file)
-		judge_mapping(&owner, file, file_flags(file, &home));
+	if (!file)
+		return 0;
+	home = find_home(task, owner.cgroup);
+	judge_mapping(&owner, file, file_flags(file, &home));
 	return 0;
 }
 
@@ -236,11 +221,12 @@ PQ_INLINE struct pq_script *expected_script(void)
 PQ_INLINE int begin_open(const char *path)
 {
 	struct pq_script *script = expected_script();
-	char name[PQ_FILENAME_BYTES] = {};
+	char name[PQ_FILENAME_BYTES];
 	bool same = true;
 
 	if (!script)
 		return 0;
+	__builtin_memset(name, 0, sizeof(name));
 	bpf_probe_read_user_str(name, sizeof(name), path);
 	for (int i = 0; i < PQ_FILENAME_BYTES / 8; i++)
 		same &= ((__u64 *)name)[i] == ((__u64 *)script->filename)[i];
@@ -265,19 +251,21 @@ PQ_INLINE void judge_script(const struct pq_owner *owner, const struct pq_script
 PQ_INLINE int end_open(long fd)
 {
 	struct pq_script *script = expected_script();
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct pq_owner owner = {};
-	struct pq_home home = {};
+	struct pq_home home;
 	struct file *file;
 
 	if (!script || !script->opening)
 		return 0;
 	script->opening = false;
-	if (fd < 0 || !find_current_home(&owner, &home))
+	if (fd < 0 || !find_current_owner(&owner))
 		return 0;
 	file = file_of(fd);
+	home = find_home(task, owner.cgroup);
 	if (file)
 		judge_script(&owner, script, file_flags(file, &home));
-	bpf_task_storage_delete(&pq_scripts, bpf_get_current_task_btf());
+	bpf_task_storage_delete(&pq_scripts, task);
 	return 0;
 }
 

@@ -42,12 +42,15 @@ PQ_INLINE __u64 fingerprint(struct task_struct *task, const char *filename)
 	}
 	for (int i = 0; i < PQ_ARGUMENTS_BYTES / CHUNK_BYTES; i++) {
 		unsigned long from = start + i * CHUNK_BYTES;
-		unsigned long size = end - from;
+		__u32 size = end - from;
 
 		if (from >= end)
 			break;
+		barrier_var(size); /* the verifier has to see the comparison of this very register */
+		if (size > CHUNK_BYTES)
+			size = CHUNK_BYTES;
 		__builtin_memset(chunk, 0, sizeof(chunk));
-		bpf_probe_read_user(chunk, size > CHUNK_BYTES ? CHUNK_BYTES : size, (void *)from);
+		bpf_probe_read_user(chunk, size, (void *)from);
 		hash = hash_chunk(hash, chunk);
 	}
 	return hash;

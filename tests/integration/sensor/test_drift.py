@@ -104,8 +104,8 @@ DROPS = {
         "cp /marker /tmp/x; mv /tmp/x /lib64/ld-linux-x86-64.so.2; /bin/true /out/mark",
         NEW | ExecFlag.LIBRARY,
     ),
-    "library below 30 directories": (
-        "d=/tmp; while [ ${#d} -lt 400 ]; do d=$d/a-long-name; mkdir $d; done; cp /library.bin $d/l; /acts map $d/l /out/m",
+    "library below many directories": (
+        "d=/tmp; while [ ${#d} -lt 400 ]; do d=$d/long; mkdir $d; done; cp /library.bin $d/l; /acts map $d/l /out/m",
         NEW | ExecFlag.LIBRARY,
     ),
 }

@@ -161,13 +161,17 @@ def network_of(pid: int) -> Iterator[None]:
         os.close(other)
 
 
+def parent_of(engine: ThrowAwayEngine) -> Parent:
+    """Return where an engine puts its containers."""
+    return Parent(path=_UNIFIED / engine.cgroup_parent.lstrip("/"), kind=ParentKind.ALL)
+
+
 @contextmanager
 def watching(engine: ThrowAwayEngine) -> Iterator[Sensor]:
     """Have a sensor over an engine's containers, opened in the engine's network."""
-    parent = Parent(path=_UNIFIED / engine.cgroup_parent.lstrip("/"), kind=ParentKind.ALL)
     policy = KernelPolicy(id=0, egress=EgressMode.LEARN, drift=DriftMode.ALERT)
     with network_of(engine.network.pid):
-        sensor = Sensor.open([parent], engine.pin_dir, [policy], {})
+        sensor = Sensor.open([parent_of(engine)], engine.pin_dir, [policy], {})
         try:
             yield sensor
         finally:
