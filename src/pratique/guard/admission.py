@@ -276,6 +276,8 @@ class Guard:
         done, _ = await asyncio.wait({scan}, timeout=document.admission.scan_deadline_s)
         if not done:
             refuse("start.scanning", f"the scan of image {image.name} is still running", "try again in a moment")
+        if scan.cancelled():
+            refuse("start.no-report", f"the scan of image {image.name} was stopped", "try again")
         report = scan.result()
         if isinstance(report, PratiqueError):
             refuse("start.no-report", f"image {image.name} could not be scanned: {report.what}", report.hint)

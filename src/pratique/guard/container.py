@@ -27,7 +27,7 @@ _READONLY: Final = words("/proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-tri
 """What every engine since 20.10 masks and makes read-only by default."""
 
 _RUNTIMES: Final = frozenset({"", "runc", "io.containerd.runc.v2"})
-_LOCAL_LOGS: Final = frozenset({"", "none", "json-file", "local", "journald", "db"})
+_LOCAL_LOGS: Final = frozenset({"", "none", "json-file", "local", "journald"})
 _PRIVATE: Final = frozenset({"", "private", "rprivate", "slave", "rslave"})
 _SAFE_OPTIONS: Final = ("no-new-privileges", "label=level:", "label:level:")
 _SAFE_PROFILES: Final = frozenset({"apparmor=docker-default", "apparmor:docker-default", "seccomp=builtin"})
@@ -102,18 +102,14 @@ def violations(
     :param starting: the settings come from ``inspect``, where the engine has filled in its defaults
     """
     yield from _own(host, facts, mounts, starting=starting)
-    for through, name in _all_joined(host, facts):
-        other = facts.containers.get(name)
-        if other is None:
-            yield Violation(
-                "create.joined-container",
-                None,
-                f"{through} names container {name[:80]!r}, which cannot be judged",
-                "start that container first",
-            )
-        else:
-            for violation in _own(other.host_config, facts, other.mounts, starting=True):
-                yield Violation(violation.rule, violation.permit, f"{violation.what} through container {name[:80]}")
+    for through, name in _joined(host):
+        # volumes were taken over when the container was made, so at its start their giver may be gone
+        if facts.containers.get(name) is None and not (starting and through == "VolumesFrom"):
+            what = f"{through} names container {name[:80]!r}, which cannot be judged"
+            yield Violation("create.joined-container", None, what, "start that container first")
+    for name, other in _all_joined(host, facts):
+        for violation in _own(other.host_config, facts, other.mounts, starting=True):
+            yield Violation(violation.rule, violation.permit, f"{violation.what} through container {name[:80]}")
 
 
 def _own(host: HostConfig, facts: Facts, mounts: tuple[MountPoint, ...], *, starting: bool) -> Iterator[Violation]:
@@ -248,13 +244,13 @@ def _joined(host: HostConfig) -> Iterator[tuple[str, str]]:
             yield "VolumesFrom", name
 
 
-def _all_joined(host: HostConfig, facts: Facts) -> Iterator[tuple[str, str]]:
+def _all_joined(host: HostConfig, facts: Facts) -> Iterator[tuple[str, Inspected]]:
     """Follow the containers that are joined, and those that they join."""
-    waiting, seen = list(_joined(host)), set()
+    waiting, seen = [name for _, name in _joined(host)], set()
     while waiting:
-        through, name = waiting.pop()
-        if name not in seen:
+        name = waiting.pop()
+        other = facts.containers.get(name)
+        if other is not None and name not in seen:
             seen.add(name)
-            yield through, name
-            if (other := facts.containers.get(name)) is not None:
-                waiting.extend(_joined(other.host_config))
+            yield name, other
+            waiting.extend(name for _, name in _joined(other.host_config))

@@ -36,7 +36,7 @@ RULES: Final[dict[str, str]] = {
     "create.host-uts": "The host's UTS namespace.",
     "create.host-userns": "The host's user namespace.",
     "create.host-cgroupns": "The host's cgroup namespace.",
-    "create.joined-container": "A container to join, or to take volumes from, that is unknown or nested too deep.",
+    "create.joined-container": "A container to join, or to take volumes from, that is unknown; or too many of them.",
     "create.host-path": "A path of the host is mounted.",
     "create.missing-path": "A path of the host is mounted that does not exist; the engine would make it as root.",
     "create.sensitive-path": "A sensitive path of the host is mounted, by name or behind a symbolic link.",

@@ -116,6 +116,14 @@ def test_a_scanner_that_crashes_does_not_open_the_gate(world: World, monkeypatch
     assert rule(world.ask_bytes(CREATE)) == "start.no-report"
 
 
+def test_a_scan_that_was_stopped_is_no_report(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def stopped(image: ImageIdentity) -> Report:
+        raise asyncio.CancelledError(image.name)
+
+    monkeypatch.setattr(world, "report", stopped)
+    assert rule(world.ask_bytes(CREATE)) == "start.no-report"
+
+
 def test_an_incomplete_report_is_refused_unless_the_policy_takes_it(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -243,7 +243,18 @@ def test_a_flood_of_mounts_is_refused(world: World) -> None:
 
 
 def test_an_unknown_container_cannot_be_joined(world: World) -> None:
-    assert rule(world.create({"PidMode": "container:ghost"})) == "create.joined-container"
+    for settings in ({"PidMode": "container:ghost"}, {"VolumesFrom": ["ghost"]}):
+        assert rule(world.create(settings)) == "create.joined-container"
+    world.container("web", PidMode="container:ghost")
+    assert rule(world.ask("POST", "/v1.41/containers/web/start")) == "create.joined-container"
+
+
+def test_a_container_starts_when_the_giver_of_its_volumes_is_gone(world: World) -> None:
+    given = {"Type": "bind", "Source": "/srv", "Destination": "/d"}
+    world.container("web", VolumesFrom=["ghost"])
+    assert rule(world.ask("POST", "/v1.41/containers/web/start")) == "allow"
+    world.container("web", VolumesFrom=["ghost"], mounts=[given])
+    assert rule(world.ask("POST", "/v1.41/containers/web/start")) == "create.host-path"
 
 
 @pytest.mark.parametrize("kind", ["image", "cluster", "npipe", "", "BIND"])

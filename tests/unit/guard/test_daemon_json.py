@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pratique.errors import InputError
@@ -79,6 +79,7 @@ _DOCUMENTS = st.dictionaries(st.text(max_size=6), _VALUES, max_size=4)
 
 
 @given(_DOCUMENTS, st.sampled_from([None, 1, 4]), st.booleans(), st.lists(st.sampled_from("xyz"), unique=True))
+@settings(deadline=None)
 def test_every_document_survives_the_plugins_coming_and_going(
     document: dict[str, Any], indent: int | None, ascii_only: bool, others: list[str]
 ) -> None:

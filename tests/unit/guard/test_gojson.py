@@ -211,7 +211,7 @@ _BODIES = st.lists(
 
 
 @given(_BODIES)
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 def test_what_is_not_refused_is_read_as_go_reads_it(body: _Pairs) -> None:
     try:
         mine = read(_text(body).encode(), CreateBody)

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pratique.guard import RULES
@@ -183,6 +183,7 @@ def test_a_question_that_cannot_be_read_is_refused(world: World, asked: bytes) -
 
 
 @given(st.binary(max_size=400))
+@settings(deadline=None)
 def test_no_garbage_is_ever_let_through(garbage: bytes) -> None:
     assert World().ask_bytes(garbage).verdict is Verdict.DENY
 
@@ -193,6 +194,7 @@ def test_no_garbage_is_ever_let_through(garbage: bytes) -> None:
     st.none() | st.binary(max_size=60),
     st.dictionaries(st.text(), st.text()),
 )
+@settings(deadline=None)
 def test_every_question_is_answered_with_a_known_rule(
     method: str, target: str, body: bytes | None, headers: dict[str, str]
 ) -> None:
