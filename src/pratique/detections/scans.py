@@ -12,8 +12,8 @@ MAX_TRACKED: Final = 1024
 """Neighbourhoods under watch at once; the one that was quiet longest is forgotten first."""
 UNLISTED_PEERS: Final = 10
 """So many different (address, port) against the policy, in one neighbourhood within the window, are a scan."""
-ANY_PEERS: Final = 30
-"""So many when allowed and learnt ones count as well: a broad rule must not hide a scan, ten backends are none."""
+ANY_PEERS: Final = 100
+"""So many when allowed and learnt ones count as well: a broad rule must not hide a scan, fifty backends are none."""
 _PRIVATE: Final = tuple(ipaddress.ip_network(cidr) for cidr in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
 
 Peer = tuple[str, int]

@@ -7,7 +7,13 @@ from typing import Final
 _SHELLS: Final = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh", "busybox"})
 _NETCATS: Final = frozenset({"nc", "ncat", "netcat", "nc.traditional", "nc.openbsd"})
 _DEV_TCP: Final = re.compile(r"/dev/(?:tcp|udp)/[^/\s]{1,253}/\d{1,5}")
-_INTERACTIVE: Final = re.compile(r"\b(?:ba|da|z|k|a)?sh\s+-i\b|\bexec\s+\d*(?:<>|[<>]&?)|[<>]&\s*\d|\d*<>\s*/dev/")
+_FED_TO_A_SHELL: Final = re.compile(  # health checks open /dev/tcp as well, but no shell reads from it
+    r"\b(?:ba|da|z|k|a)?sh\s+-[a-z]*i\b"
+    r"|\b(?:ba|da|z|k|a)?sh\b[^;|&\n]{0,40}<&\s*\d"
+    r"|\|\s*(?:/\S{0,100}/)?(?:ba|da|z|k|a)?sh\b"
+    r"|\b0[<>]&\s*\d"
+    r"|\bwhile\s+read\b[^;\n]{0,100};\s*do\s+[\"']?\$"
+)
 _PIPED: Final = re.compile(
     r"\b(?:curl|wget)\b[^|;&\n]{0,2000}\|\s*(?:sudo\s+|nohup\s+)?(?:/\S{0,100}/)?(?:ba|da|z|k|a)?sh\b"
     r"|\b(?:ba|da|z|k|a)?sh\s+(?:-c\s+)?(?:<\(|[\"']?\$\()\s*(?:curl|wget)\b"
@@ -58,7 +64,7 @@ def is_reverse_shell(program: str, arguments: tuple[str, ...]) -> bool:
         return bool(_SOCAT_SHELL.search(joined) and _SOCAT_PEER.search(joined))
     if names & _SHELLS:
         script = _script(arguments)
-        return bool(_DEV_TCP.search(script) and _INTERACTIVE.search(script))
+        return bool(_DEV_TCP.search(script) and _FED_TO_A_SHELL.search(script))
     return False
 
 

@@ -165,7 +165,10 @@ def _explain(path: Path, error: SQLAlchemyError) -> StoreError:
     if "locked" in cause:
         msg = f"store {path} is locked by another process for more than {BUSY_TIMEOUT_S:.0f} s"
         return StoreError(msg, hint=f"see who holds it: fuser -v {path}")
-    if "readonly" in cause or "unable to open" in cause:
+    if "unable to open" in cause:
+        msg = f"store {path} cannot be opened: {cause}"
+        return StoreError(msg, hint="run as root, and check that it is a file")
+    if "readonly" in cause:
         msg = f"store {path} cannot be written: {cause}"
         return StoreError(msg, hint="run as root, and check the owner and the mount of its directory")
     if "full" in cause or "disk I/O" in cause:
