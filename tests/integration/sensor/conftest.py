@@ -1,4 +1,4 @@
-"""The world for tests of the egress feature, and a watched engine for those of what containers execute."""
+"""The cell for tests of the egress feature, and a watched engine for those of what containers execute."""
 
 import os
 from collections.abc import Iterator
@@ -8,21 +8,21 @@ import pytest
 from docker.models.containers import Container
 
 from pratique.sensor import Sensor
+from testbed.cell import Cell
 from testbed.engine import ThrowAwayEngine
 from tests.integration.sensor.watched import Watched, acts_image, watching
-from tests.integration.sensor.world import World
 
 
 @pytest.fixture(scope="module")
-def stage(root: None) -> Iterator[World]:
+def stage(root: None) -> Iterator[Cell]:
     del root
-    with World(f"pqegress{os.getpid()}") as stage:
+    with Cell(f"pqegress{os.getpid()}") as stage:
         yield stage
 
 
 @pytest.fixture
-def world(stage: World) -> Iterator[World]:
-    """One world for the tests of a module, tidied up after each."""
+def cell(stage: Cell) -> Iterator[Cell]:
+    """One cell for the tests of a module, tidied up after each."""
     stage.frames()
     yield stage
     stage.tidy()

@@ -9,7 +9,7 @@ import pytest
 
 from pratique.model import Direction, EgressMode, FlowEvent, FlowVerdict, Protocol
 from pratique.sensor import Sensor
-from tests.integration.sensor.world import (
+from testbed.cell import (
     FOE4,
     FOE6,
     FRIEND4,
@@ -18,8 +18,8 @@ from tests.integration.sensor.world import (
     HERE6,
     IDS,
     PORT,
+    Cell,
     Inmate,
-    World,
     collect,
     policy,
 )
@@ -35,7 +35,7 @@ FOES = pytest.mark.parametrize("foe", [FOE4, FOE6, f"::ffff:{FOE4}"])
 
 
 @pytest.fixture(scope="module")
-def running(stage: World) -> Iterator[Sensor]:
+def running(stage: Cell) -> Iterator[Sensor]:
     sensor = stage.sensor([policy(0)])
     assert sensor.features == {"egress": "live"}
     yield sensor
@@ -51,10 +51,10 @@ def sensor(running: Sensor) -> Sensor:
 
 
 @pytest.fixture
-def inmate(world: World, sensor: Sensor) -> Inmate:
+def inmate(cell: Cell, sensor: Sensor) -> Inmate:
     """A process in the container with a list of its own."""
     del sensor
-    return world.inmate(IDS[0])
+    return cell.inmate(IDS[0])
 
 
 def family(address: str) -> str:
@@ -70,30 +70,30 @@ def datagram(address: str, port: int = PORT) -> str:
 
 
 @FRIENDS
-def test_allowed_tcp_arrives(world: World, inmate: Inmate, friend: str) -> None:
-    server = world.server(friend.removeprefix("::ffff:"))
-    world.frames()
+def test_allowed_tcp_arrives(cell: Cell, inmate: Inmate, friend: str) -> None:
+    server = cell.server(friend.removeprefix("::ffff:"))
+    cell.frames()
     assert inmate.try_to(connect(friend) + "; s.sendall(b'hello')") == {"value": None}
-    assert {(frame.protocol, frame.port) for frame in world.frames()} == {(6, PORT)}
-    assert world.accept(server).recv(100) == b"hello"
+    assert {(frame.protocol, frame.port) for frame in cell.frames()} == {(6, PORT)}
+    assert cell.accept(server).recv(100) == b"hello"
 
 
 @FOES
 @pytest.mark.parametrize("port", [PORT, 443])
-def test_other_tcp_is_refused_at_once_and_nothing_arrives(world: World, inmate: Inmate, foe: str, port: int) -> None:
+def test_other_tcp_is_refused_at_once_and_nothing_arrives(cell: Cell, inmate: Inmate, foe: str, port: int) -> None:
     assert inmate.try_to(connect(foe, port)) == {"errno": errno.EPERM, "kind": "PermissionError"}
-    assert world.frames() == []
+    assert cell.frames() == []
 
 
-def test_other_port_of_an_allowed_peer_is_refused(world: World, inmate: Inmate) -> None:
+def test_other_port_of_an_allowed_peer_is_refused(cell: Cell, inmate: Inmate) -> None:
     assert inmate.try_to(connect(FRIEND4, 443))["errno"] == errno.EPERM
     assert inmate.try_to(datagram(FRIEND6, 443))["errno"] == errno.EPERM
-    assert world.frames() == []
+    assert cell.frames() == []
 
 
 @FRIENDS
-def test_allowed_udp_arrives_and_its_answer_too(world: World, inmate: Inmate, friend: str) -> None:
-    receiver = world.receiver(friend.removeprefix("::ffff:"))
+def test_allowed_udp_arrives_and_its_answer_too(cell: Cell, inmate: Inmate, friend: str) -> None:
+    receiver = cell.receiver(friend.removeprefix("::ffff:"))
     inmate.try_to(datagram(friend))
     data, sender = receiver.recvfrom(100)
     receiver.sendto(b"answer", sender)
@@ -113,30 +113,30 @@ def test_allowed_udp_arrives_and_its_answer_too(world: World, inmate: Inmate, fr
     ],
     ids=["sendto", "connect", "sendmsg", "more", "connected elsewhere"],
 )
-def test_other_udp_is_refused_and_nothing_arrives(world: World, inmate: Inmate, foe: str, code: str) -> None:
+def test_other_udp_is_refused_and_nothing_arrives(cell: Cell, inmate: Inmate, foe: str, code: str) -> None:
     friend = FRIEND6 if ":" in foe and "." not in foe else f"::ffff:{FRIEND4}" if "." in foe and ":" in foe else FRIEND4
     inmate.try_to(f"foe, friend = {foe!r}, {friend!r}; u = socket.socket({family(foe)}, socket.SOCK_DGRAM)")
     assert inmate.try_to(code)["errno"] == errno.EPERM
-    assert world.frames() == []
+    assert cell.frames() == []
 
 
 @FOES
-def test_tcp_fast_open_is_refused(world: World, inmate: Inmate, foe: str) -> None:
+def test_tcp_fast_open_is_refused(cell: Cell, inmate: Inmate, foe: str) -> None:
     code = f"s = socket.socket({family(foe)}); s.sendto(b'x', socket.MSG_FASTOPEN, ({foe!r}, 8080))"
     assert inmate.try_to(code)["errno"] == errno.EPERM
-    assert world.frames() == []
+    assert cell.frames() == []
 
 
-def test_multipath_tcp_is_refused(world: World, inmate: Inmate) -> None:
+def test_multipath_tcp_is_refused(cell: Cell, inmate: Inmate) -> None:
     code = f"s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262); s.connect(({FOE4!r}, 8080))"
     assert "errno" in inmate.try_to(code)
-    assert world.frames() == []
+    assert cell.frames() == []
 
 
-def test_io_uring_connect_is_refused(world: World, inmate: Inmate) -> None:
+def test_io_uring_connect_is_refused(cell: Cell, inmate: Inmate) -> None:
     outcome = inmate.try_to(URING_CONNECT)
     assert outcome == {"value": -errno.EPERM}
-    assert world.frames() == []
+    assert cell.frames() == []
 
 
 PING4 = "r = socket.socket(socket.AF_INET, socket.SOCK_RAW, 1); r.sendto(bytes([8,0,0xf7,0xff,0,0,0,0]), (to, 0))"
@@ -182,10 +182,10 @@ UDP = "struct.pack('>HHHH', 1234, 8080, 12, 0) + b'evil'"
         "udplite",
     ],
 )
-def test_raw_and_icmp_to_others_are_refused(world: World, inmate: Inmate, code: str) -> None:
+def test_raw_and_icmp_to_others_are_refused(cell: Cell, inmate: Inmate, code: str) -> None:
     outcome = inmate.try_to(code)
     assert outcome.get("errno") in {errno.EPERM, errno.EPROTONOSUPPORT}
-    assert world.frames() == []
+    assert cell.frames() == []
 
 
 @pytest.mark.parametrize(
@@ -200,10 +200,10 @@ def test_raw_and_icmp_to_others_are_refused(world: World, inmate: Inmate, code: 
     ids=["last fragment", "middle fragment", "source route", "icmp", "no transport header"],
 )
 def test_packets_to_a_peer_with_one_port_allowed_do_not_bypass_the_port(
-    world: World, inmate: Inmate, packet: str
+    cell: Cell, inmate: Inmate, packet: str
 ) -> None:
     assert inmate.try_to(IPV4 + f"r.sendto({packet}, ({FRIEND4!r}, 0))")["errno"] == errno.EPERM
-    assert world.frames() == []
+    assert cell.frames() == []
 
 
 IPV6 = (
@@ -229,41 +229,41 @@ IPV6 = (
     ],
     ids=["udp", "options", "routing", "fragment", "many options", "no next header", "esp", "6in6"],
 )
-def test_extension_headers_do_not_bypass_the_list(world: World, inmate: Inmate, packet: str) -> None:
+def test_extension_headers_do_not_bypass_the_list(cell: Cell, inmate: Inmate, packet: str) -> None:
     assert inmate.try_to(IPV6 + f"r.sendto({packet}, ({FRIEND6!r}, 0))")["errno"] == errno.EPERM
-    assert world.frames() == []
+    assert cell.frames() == []
 
 
-def test_options_in_front_of_an_allowed_port_pass(world: World, inmate: Inmate) -> None:
+def test_options_in_front_of_an_allowed_port_pass(cell: Cell, inmate: Inmate) -> None:
     packet = f"ipv6(60, {FRIEND6!r}, bytes([17, 0, 1, 4, 0, 0, 0, 0]) + udp)"
     assert inmate.try_to(IPV6 + f"r.sendto({packet}, ({FRIEND6!r}, 0))") == {"value": None}
-    assert len(world.frames()) == 1
+    assert len(cell.frames()) == 1
 
 
-def test_loopback_of_the_host_is_not_free_for_a_container_on_the_hosts_network(world: World, inmate: Inmate) -> None:
+def test_loopback_of_the_host_is_not_free_for_a_container_on_the_hosts_network(cell: Cell, inmate: Inmate) -> None:
     assert inmate.try_to("value = 1") == {"value": 1}
-    guest = world.inmate(IDS[1], net=Path("/proc/self/ns/net"))
+    guest = cell.inmate(IDS[1], net=Path("/proc/self/ns/net"))
     assert guest.try_to(connect("127.0.0.1"))["errno"] == errno.EPERM
     assert guest.try_to(connect("::1"))["errno"] == errno.EPERM
     assert guest.try_to(datagram("127.0.0.1"))["errno"] == errno.EPERM
     assert guest.try_to(IPV4 + f"r.sendto(ipv4(17, '127.0.0.1', {UDP}), ('127.0.0.1', 0))")["errno"] == errno.EPERM
 
 
-def test_large_allowed_datagram_is_fragmented_after_the_wall(world: World, inmate: Inmate) -> None:
+def test_large_allowed_datagram_is_fragmented_after_the_wall(cell: Cell, inmate: Inmate) -> None:
     for friend in (FRIEND4, FRIEND6):
-        receiver = world.receiver(friend)
+        receiver = cell.receiver(friend)
         sent = inmate.try_to(datagram(friend).replace("b'x'", "bytes(9000)"))
         assert sent == {"value": None}
         assert len(receiver.recv(10000)) == 9000
 
 
 @pytest.mark.parametrize("here", [HERE4, HERE6])
-def test_server_in_the_container_answers_tcp(world: World, inmate: Inmate, here: str) -> None:
+def test_server_in_the_container_answers_tcp(cell: Cell, inmate: Inmate, here: str) -> None:
     inmate.try_to(
         f"l = socket.socket({family(here)}); l.setsockopt(1, 2, 1); l.bind(({here!r}, 7000)); l.listen()\n"
         "l.settimeout(5)"
     )
-    client = world.outside_socket(socket.AF_INET6 if ":" in here else socket.AF_INET, socket.SOCK_STREAM)
+    client = cell.outside_socket(socket.AF_INET6 if ":" in here else socket.AF_INET, socket.SOCK_STREAM)
     client.settimeout(5)
     inmate.begin("c, _ = l.accept(); value = c.recv(10).decode(); l.close(); c.sendall(b'answer')")
     client.connect((here, 7000))
@@ -273,24 +273,24 @@ def test_server_in_the_container_answers_tcp(world: World, inmate: Inmate, here:
 
 
 @pytest.mark.parametrize("here", [HERE4, HERE6])
-def test_server_in_the_container_answers_udp_but_starts_nothing(world: World, inmate: Inmate, here: str) -> None:
+def test_server_in_the_container_answers_udp_but_starts_nothing(cell: Cell, inmate: Inmate, here: str) -> None:
     inmate.try_to(f"l = socket.socket({family(here)}, socket.SOCK_DGRAM); l.bind(({here!r}, 7000)); l.settimeout(5)")
-    client = world.receiver(FOE6 if ":" in here else FOE4, 5000)
+    client = cell.receiver(FOE6 if ":" in here else FOE4, 5000)
     client.sendto(b"question", (here, 7000))
     assert inmate.try_to("d, a = l.recvfrom(100); l.sendto(b'answer', a); value = d.decode()") == {"value": "question"}
     assert client.recv(100) == b"answer"
-    world.frames()
+    cell.frames()
     assert inmate.try_to("l.sendto(b'evil', (a[0], 5001))")["errno"] == errno.EPERM
     assert inmate.try_to("u = socket.socket(l.family, socket.SOCK_DGRAM); u.sendto(b'evil', a)")["errno"] == errno.EPERM
-    assert world.frames() == []
+    assert cell.frames() == []
 
 
-def test_container_cannot_forge_a_caller_by_sending_to_itself(world: World, inmate: Inmate) -> None:
+def test_container_cannot_forge_a_caller_by_sending_to_itself(cell: Cell, inmate: Inmate) -> None:
     inmate.try_to("l = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); l.bind(('0.0.0.0', 7000)); l.settimeout(1)")
     forged = f"ipv4(17, {HERE4!r}, struct.pack('>HHHH', 5000, 7000, 9, 0) + b'x', source={FOE4!r})"
     inmate.try_to(IPV4 + f"r.sendto({forged}, ({HERE4!r}, 0))")
     assert inmate.try_to(f"l.sendto(b'evil', ({FOE4!r}, 5000))")["errno"] == errno.EPERM
-    assert world.frames() == []
+    assert cell.frames() == []
 
 
 def test_loopback_is_free_but_the_engines_resolver_is_not(inmate: Inmate) -> None:
@@ -306,12 +306,12 @@ def test_loopback_is_free_but_the_engines_resolver_is_not(inmate: Inmate) -> Non
     assert inmate.try_to(IPV4 + f"r.sendto(ipv4(17, '127.0.0.11', {UDP}), ('127.0.0.11', 0))")["errno"] == errno.EPERM
 
 
-def test_neighbour_discovery_works_and_carries_nothing(world: World, inmate: Inmate) -> None:
-    server = world.server(FRIEND6)
-    world.inside.run("ip", "-6", "neigh", "flush", "dev", "eth0")
+def test_neighbour_discovery_works_and_carries_nothing(cell: Cell, inmate: Inmate) -> None:
+    server = cell.server(FRIEND6)
+    cell.inside.run("ip", "-6", "neigh", "flush", "dev", "eth0")
     assert inmate.try_to(connect(FRIEND6)) == {"value": None}
-    world.accept(server)
-    world.frames()
+    cell.accept(server)
+    cell.frames()
     for kind in (133, 135, 136, 143):
         code = (
             "r = socket.socket(socket.AF_INET6, socket.SOCK_RAW, 58);"
@@ -322,17 +322,17 @@ def test_neighbour_discovery_works_and_carries_nothing(world: World, inmate: Inm
         assert inmate.try_to(code.replace("ff02::1%eth0", FOE6))["errno"] == errno.EPERM
 
 
-def test_datagrams_from_the_dns_port_are_refused(world: World, inmate: Inmate) -> None:
+def test_datagrams_from_the_dns_port_are_refused(cell: Cell, inmate: Inmate) -> None:
     code = (
         "u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.setsockopt(1, 2, 1); u.bind(('0.0.0.0', 53)); "
         f"u.sendto(b'x', ({FRIEND4!r}, 8080))"
     )
     assert inmate.try_to(code)["errno"] == errno.EPERM
-    assert world.frames() == []
+    assert cell.frames() == []
 
 
-def test_flows_are_added_up_and_new_ones_told_once(world: World, sensor: Sensor, inmate: Inmate) -> None:
-    receiver = world.receiver(FRIEND4)
+def test_flows_are_added_up_and_new_ones_told_once(cell: Cell, sensor: Sensor, inmate: Inmate) -> None:
+    receiver = cell.receiver(FRIEND4)
     for _ in range(10):
         inmate.try_to(datagram(FRIEND4))
         receiver.recv(10)
@@ -355,14 +355,14 @@ def test_flows_are_added_up_and_new_ones_told_once(world: World, sensor: Sensor,
 @pytest.mark.parametrize(
     ("mode", "verdict"), [(EgressMode.LEARN, FlowVerdict.LEARNT), (EgressMode.MONITOR, FlowVerdict.REPORTED)]
 )
-def test_modes_that_let_through_say_so(world: World, sensor: Sensor, mode: EgressMode, verdict: FlowVerdict) -> None:
+def test_modes_that_let_through_say_so(cell: Cell, sensor: Sensor, mode: EgressMode, verdict: FlowVerdict) -> None:
     sensor.apply([policy(0, mode=mode)], {})
-    server, receiver = world.server(FOE4), world.receiver(FOE6)
-    inmate = world.inmate(IDS[1])
+    server, receiver = cell.server(FOE4), cell.receiver(FOE6)
+    inmate = cell.inmate(IDS[1])
     assert inmate.try_to(connect(FOE4) + "; s.sendall(b'x')") == {"value": None}
     assert inmate.try_to(datagram(FOE6)) == {"value": None}
     assert inmate.try_to(PING4.replace("to,", f"{FOE4!r},")) == {"value": None}
-    assert world.accept(server).recv(1) == b"x"
+    assert cell.accept(server).recv(1) == b"x"
     receiver.recv(1)
     assert {(e.address, e.protocol, e.verdict) for e in collect(sensor, FlowEvent)} == {
         (FOE4, Protocol.TCP, verdict),

@@ -10,7 +10,7 @@ from pratique.errors import KernelError
 from pratique.sensor.blob import Blob, load, parse_blob, read_blob
 from pratique.sensor.live import remove_pins
 from pratique.sensor.maps import Map
-from tests.integration.sensor.world import World, policy
+from testbed.cell import Cell, policy
 
 BPF = Path(__file__).parents[3] / "bpf"
 REFUSED = """
@@ -63,11 +63,11 @@ def test_programs_are_loaded_all_or_none(refused: Blob) -> None:
     assert open_descriptors() == before
 
 
-def test_policy_that_does_not_fit_is_an_error_and_lifts_what_was_begun(world: World) -> None:
+def test_policy_that_does_not_fit_is_an_error_and_lifts_what_was_begun(cell: Cell) -> None:
     rules = [(f"{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}.0/24", None, 0) for number in range(1 << 20)]
     with pytest.raises(KernelError, match="pq_rules"):
-        world.sensor([policy(0), policy(1, *rules), policy(2, ("9.9.9.9/32", None, 1))])
-    assert not world.pins.exists()
+        cell.sensor([policy(0), policy(1, *rules), policy(2, ("9.9.9.9/32", None, 1))])
+    assert not cell.pins.exists()
 
 
 def test_wrong_sizes_never_reach_the_kernel(root: None) -> None:

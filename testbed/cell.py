@@ -103,7 +103,7 @@ class Inmate:
         return pipe
 
 
-class World:
+class Cell:
     """One parent cgroup, one container's namespace and one of servers."""
 
     def __init__(self, tag: str) -> None:
