@@ -1,7 +1,7 @@
 """The story's stage: an engine, the world around it, the open shop, and the attacker."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, Final
 
 from testbed.attack import Attack, Step
@@ -20,11 +20,16 @@ class Stage:
     def __init__(self, world: World) -> None:
         self.world = world
         self.engine = world.engine
-        client = world.engine.client()
-        self.shop = Shop(client)
+        self._client = world.engine.client()
+        self.shop = Shop(self._client)
         self.attack = Attack(world, self.shop)
         self.steps: dict[str, Step] = {step.name: step for step in steps(str(world.engine.socket))}
         world.serve(CHECKOUT)
+
+    def close(self) -> None:
+        """Close the connections to the engine."""
+        self.attack.client.close()
+        self._client.close()
 
     def received(self, since: int) -> list[str]:
         """Return the first packets that reached the attacker after a mark, in words that help to find their origin."""
@@ -48,5 +53,6 @@ def open_stage(cgroups: Cgroups, *, daemon_json: Mapping[str, Any] | None = None
     with (
         ThrowAwayEngine(cgroups=cgroups, dns=(RESOLVER,), daemon_json=daemon_json) as engine,
         World(engine) as world,
+        closing(Stage(world)) as stage,
     ):
-        yield Stage(world)
+        yield stage
