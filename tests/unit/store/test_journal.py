@@ -106,7 +106,7 @@ def test_flow_counters_equal_the_sum_of_what_was_added(store: Store, added: list
     assert {record.flow.port: record.flow.packets for record in store.flows()} == before
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["a", "b", ""]), st.integers(0, 300)), max_size=12), st.integers(1, 12))
 def test_alerts_are_counted_alike_however_they_are_batched(
     tmp_path_factory: pytest.TempPathFactory, given_alerts: list[tuple[str, int]], size: int
