@@ -33,6 +33,8 @@ from pratique.guard.server import alive
 
 _BACKUP_SUFFIX: Final = ".before-pratique"
 _MAX_BYTES: Final = 1 << 20
+_PLUGIN_FOLDERS: Final = ("/run/docker/plugins", "/etc/docker/plugins", "/usr/lib/docker/plugins")
+"""Where engines look for plugins: sockets in the first, files that name one in the others (moby, ``pkg/plugins``)."""
 _PID_FILE: Final = Path("/var/run/docker.pid")
 _SETTLE_S: Final = 20.0
 _ENGINE_NAMES: Final = frozenset({"dockerd", "dockerd-ce"})
@@ -86,6 +88,7 @@ def install(target: Target) -> None:
     if not alive(target.plugin_socket):
         msg = f"no guard answers on {target.plugin_socket}, and an engine whose plugin does not answer ends itself"
         raise HostError(msg, hint="start it first: 'pratique up' or 'pratique agent'")
+    _check_place(target)
     pid = engine_pid(target.docker_host)
     _check_command_line(pid, target)
     file = _file(target)
@@ -154,6 +157,18 @@ def engine_pid(docker_host: str) -> int:
                 return pid
     msg = f"no dockerd was found behind {docker_host}"
     raise EngineError(msg, hint="start the engine, or name the right one with DOCKER_HOST")
+
+
+def _check_place(target: Target) -> None:
+    """Refuse a plugin that the engine would not find: it would end itself."""
+    sockets, *folders = (Path(folder) for folder in _PLUGIN_FOLDERS)
+    name = target.plugin_name
+    found = Path(os.path.realpath(target.plugin_socket))
+    there = {Path(os.path.realpath(sockets)) / f"{name}.sock", Path(os.path.realpath(sockets)) / name / f"{name}.sock"}
+    named = any((folder / f"{name}{suffix}").exists() for folder in folders for suffix in (".spec", ".json"))
+    if found not in there and not named:
+        msg = f"the engine would not find the plugin {name!r} at {target.plugin_socket}, and end itself"
+        raise HostError(msg, hint=f"let PRATIQUE_PLUGIN_DIR be {sockets}")
 
 
 def _check_command_line(pid: int, target: Target) -> None:
