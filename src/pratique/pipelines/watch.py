@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -115,6 +115,9 @@ class _Agent:
     async def answering(self) -> AsyncIterator[None]:
         """Answer the engine's questions for as long as the block lasts. It asks before it serves its own API."""
         parts = self._parts
+        sensitive = [str(self._settings.store_path.parent)]
+        with suppress(EngineError):  # it is not up yet; the usual place is sensitive anyway
+            sensitive.append((await self._engine.info()).root_dir)
         guard = Guard(
             lambda: parts.enforcement.document,
             self._engine,
@@ -122,7 +125,7 @@ class _Agent:
             self._decided,
             on_admitted=self._admitted,
             own_token=self._token,
-            sensitive_paths=(str(self._settings.store_path.parent),),
+            sensitive_paths=tuple(sensitive),
         )
         async with guard, serve(guard, self._settings.plugin_socket):
             yield
