@@ -110,7 +110,6 @@ class Cell:
         self.parent = _unified() / tag
         self.pins = Path("/sys/fs/bpf") / tag
         self._undo = contextlib.ExitStack()
-        self._undo.callback(self.tidy)
         self._scene = contextlib.ExitStack()
         self.inside = Namespace(tag)
         self.outside = Namespace(tag)
@@ -118,6 +117,7 @@ class Cell:
         self._undo.callback(remove_pins, self.pins)
         self._undo.callback(self.inside.close)
         self._undo.callback(self.outside.close)
+        self._undo.callback(self.tidy)
         link(self.inside, self.outside, names=("eth0", "peer0"))
         for namespace, device, addresses in (
             (self.inside, "eth0", (f"{HERE4}/24", f"{HERE6}/64")),
