@@ -41,12 +41,12 @@ class Attack:
         self.world = world
         self.shop = shop
         self.client = world.engine.client(tcp=True)
-        self.mark = world.attacker.mark()
+        self.mark = world.mark()
         self._patience_s = _STARTS_WITHIN_S
 
     def play(self, step: "Step") -> Outcome:
         """Play one step and clean up after it."""
-        self.mark = self.world.attacker.mark()
+        self.mark = self.world.mark()
         self._patience_s = _STARTS_WITHIN_S
         started = time.monotonic()
         try:

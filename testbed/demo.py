@@ -69,7 +69,7 @@ class Demo:
         self._rows = [Row(step, self._play(step)) for step in self._stage.steps.values()]
         say("\n[bold green]With Pratique[/]: pratique up")
         with Protection(self._stage.engine, policy(Builds.DENY)) as protection:
-            mark = self._stage.world.attacker.mark()
+            mark = self._stage.world.mark()
             for row in self._rows:
                 self._play_against(protection, row)
             say("\nThe same with a policy that lets builds run and gates their result (builds: gate)")
@@ -116,6 +116,9 @@ class Demo:
             table.add_row(*_cells(row))
         errors = self._stage.errors()
         self._console.print(table)
+        self._console.print(
+            "time to stop: how long the attacker waited for his answer, the start of 'docker exec' included"
+        )
         self._console.print("\nWhat pratique alerts tells")
         self._console.print(Text(self._told), soft_wrap=True)
         self._console.print(f"Bytes that the attacker's servers received with Pratique: {self._received}")
@@ -157,8 +160,14 @@ def main() -> int:
         print("the demonstration needs root: namespaces, cgroups, BPF and an engine of its own", file=sys.stderr)
         return 1
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
-    with open_stage(arguments.cgroups) as stage:
-        return 0 if Demo(stage, console).run() else 1
+    try:
+        with open_stage(arguments.cgroups) as stage:
+            return 0 if Demo(stage, console).run() else 1
+    except RuntimeError as error:
+        print(f"the demonstration ended early: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 if __name__ == "__main__":

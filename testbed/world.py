@@ -95,6 +95,11 @@ class World:
         """Let the customers come, to the shop at this address."""
         self.customers = Peer("customer", self.engine.network, self.engine.folder, shop)
 
+    def mark(self) -> int:
+        """Return a mark for ``since=``: all that was on its way to the attacker up to now is before it."""
+        self.fence()
+        return self.attacker.mark()
+
     def fence(self) -> None:
         """Return when all that was on its way to the attacker has arrived and is counted."""
         mark, word = self.attacker.mark(), f"fence-{secrets.token_hex(8)}"

@@ -21,7 +21,7 @@ def stage(request: pytest.FixtureRequest, root: None) -> Iterator[Stage]:
 @pytest.fixture
 def mark(stage: Stage) -> int:
     """Where the attacker's report stands as the test begins."""
-    return stage.world.attacker.mark()
+    return stage.world.mark()
 
 
 @pytest.fixture

