@@ -156,14 +156,15 @@ int BPF_PROG(executed, struct task_struct *task, pid_t old_pid, struct linux_bin
 {
 	bool drift, script = bprm->filename != bprm->interp;
 	struct pq_owner owner = {};
-	struct pq_home home;
+	struct pq_home *home;
 	__u32 flags;
 
 	if (!find_current_owner(&owner) || is_being_prepared(task, owner.cgroup))
 		return 0;
-	note_home(task, owner.cgroup);
-	home = find_home(task, owner.cgroup);
-	flags = file_flags(bprm->file, &home);
+	home = find_or_note_home(task, owner.cgroup);
+	if (!home)
+		return 0;
+	flags = file_flags(bprm->file, home);
 	drift = is_drift(flags, &owner.slot);
 	if (drift)
 		flags |= stop(&owner);
@@ -173,7 +174,7 @@ int BPF_PROG(executed, struct task_struct *task, pid_t old_pid, struct linux_bin
 	}
 	if (drift || (is_worth_telling(owner.cgroup, task, bprm->filename) && has_room()))
 		tell_execution(&owner, bprm, flags);
-	judge_dynamic_loader(&owner, &home, task);
+	judge_dynamic_loader(&owner, home, task);
 	return 0;
 }
 
@@ -194,7 +195,7 @@ int map_executable(struct trace_event_raw_sys_enter *ctx)
 	volatile unsigned long protection = ctx->args[2], mapping = ctx->args[3], fd = ctx->args[4];
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct pq_owner owner = {};
-	struct pq_home home;
+	struct pq_home *home;
 	struct file *file;
 
 	if (mapping & MAP_ANONYMOUS)
@@ -205,10 +206,9 @@ int map_executable(struct trace_event_raw_sys_enter *ctx)
 	if (!find_current_owner(&owner))
 		return 0;
 	file = file_of(fd);
-	if (!file)
-		return 0;
-	home = find_home(task, owner.cgroup);
-	judge_mapping(&owner, file, file_flags(file, &home));
+	home = find_home(owner.cgroup);
+	if (file && home)
+		judge_mapping(&owner, file, file_flags(file, home));
 	return 0;
 }
 
@@ -251,9 +251,8 @@ PQ_INLINE void judge_script(const struct pq_owner *owner, const struct pq_script
 PQ_INLINE int end_open(long fd)
 {
 	struct pq_script *script = expected_script();
-	struct task_struct *task = bpf_get_current_task_btf();
 	struct pq_owner owner = {};
-	struct pq_home home;
+	struct pq_home *home;
 	struct file *file;
 
 	if (!script || !script->opening)
@@ -262,10 +261,10 @@ PQ_INLINE int end_open(long fd)
 	if (fd < 0 || !find_current_owner(&owner))
 		return 0;
 	file = file_of(fd);
-	home = find_home(task, owner.cgroup);
-	if (file)
-		judge_script(&owner, script, file_flags(file, &home));
-	bpf_task_storage_delete(&pq_scripts, task);
+	home = find_home(owner.cgroup);
+	if (file && home)
+		judge_script(&owner, script, file_flags(file, home));
+	bpf_task_storage_delete(&pq_scripts, bpf_get_current_task_btf());
 	return 0;
 }
 

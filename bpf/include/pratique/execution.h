@@ -10,7 +10,7 @@
 #define CHUNK_BYTES 128
 #define NAME_BYTES 96
 #define PATH_STEPS 24
-#define CGROUP_LEVELS 8
+#define CGROUP_LEVELS 32
 
 #define RING_BYTES (1 << 21)
 #define RING_RESERVE (1 << 20)
@@ -152,17 +152,31 @@ PQ_INLINE void read_names(char *names, struct file *file)
 	}
 }
 
+/* up to 6.0 */
+struct cgroup___ids {
+	__u64 ancestor_ids[CGROUP_LEVELS];
+} __attribute__((preserve_access_index));
+
+PQ_INLINE __u64 ancestor_id(struct cgroup *cgroup, int level)
+{
+	struct cgroup *ancestor = 0;
+	__u64 id = 0;
+
+	if (bpf_core_field_exists(cgroup->ancestors)) {
+		bpf_core_read(&ancestor, sizeof(ancestor), &cgroup->ancestors[level]);
+		return BPF_CORE_READ(ancestor, kn, id);
+	}
+	bpf_core_read(&id, sizeof(id), &((struct cgroup___ids *)cgroup)->ancestor_ids[level]);
+	return id;
+}
+
 PQ_INLINE bool is_inside(struct cgroup *cgroup, __u64 id)
 {
 	int level = BPF_CORE_READ(cgroup, level);
 
-	for (int i = 0; i <= CGROUP_LEVELS && i <= level; i++) {
-		struct cgroup *ancestor = 0;
-
-		bpf_core_read(&ancestor, sizeof(ancestor), &cgroup->ancestors[i]);
-		if (BPF_CORE_READ(ancestor, kn, id) == id)
+	for (int i = 0; i < CGROUP_LEVELS && i <= level; i++)
+		if (ancestor_id(cgroup, i) == id)
 			return true;
-	}
 	return false;
 }
 
@@ -184,7 +198,10 @@ PQ_INLINE bool is_being_prepared(struct task_struct *task, __u64 cgroup)
 	       comes_from_outside(task, cgroup);
 }
 
-/* Written when the engine starts the first program of a container; by user space for those that were there before. */
+/*
+ * Written when the engine starts the first program of a container; by user space for those that were there before. A
+ * container without a home is still being prepared: hooks of the engine may run in it.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);
@@ -193,32 +210,22 @@ struct {
 	__type(value, struct pq_home);
 } pq_homes SEC(".maps");
 
-/* Where nothing is noted, the root at hand counts if it is an overlay; else everything is strange. */
-PQ_INLINE struct pq_home find_home(struct task_struct *task, __u64 cgroup)
+PQ_INLINE struct pq_home *find_home(__u64 cgroup)
 {
-	struct pq_home *known = bpf_map_lookup_elem(&pq_homes, &cgroup);
-	struct super_block *root;
-	struct pq_home home = {};
-
-	if (known)
-		return *known;
-	root = BPF_CORE_READ(task, fs, root.mnt, mnt_sb);
-	if (BPF_CORE_READ(root, s_magic) == OVERLAYFS_MAGIC)
-		home.device = BPF_CORE_READ(root, s_dev);
-	home.user_namespace = owner_of_mounts(task);
-	return home;
+	return bpf_map_lookup_elem(&pq_homes, &cgroup);
 }
 
-/* The first program that the engine starts in a container shows its home. */
-PQ_INLINE void note_home(struct task_struct *task, __u64 cgroup)
+PQ_INLINE struct pq_home *find_or_note_home(struct task_struct *task, __u64 cgroup)
 {
+	struct pq_home *known = find_home(cgroup);
 	struct pq_home home;
 
-	if (bpf_map_lookup_elem(&pq_homes, &cgroup) || !comes_from_outside(task, cgroup))
-		return;
+	if (known || !comes_from_outside(task, cgroup))
+		return known;
 	home.device = BPF_CORE_READ(task, fs, root.mnt, mnt_sb, s_dev);
 	home.user_namespace = owner_of_mounts(task);
 	bpf_map_update_elem(&pq_homes, &cgroup, &home, BPF_NOEXIST);
+	return find_home(cgroup);
 }
 
 #endif

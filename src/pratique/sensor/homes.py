@@ -32,17 +32,22 @@ def note_homes(homes: Map, parent: int) -> None:
 
 
 def _below(parent: Path) -> Iterator[Path]:
-    """Yield the cgroups one and two levels below: containers, and build steps in a directory of their own."""
-    found = (path for pattern in ("*/", "*/*/") for path in parent.glob(pattern))
-    for path, _ in zip(found, range(_MAX_CGROUPS), strict=False):
-        yield path
+    """Yield the cgroups below a parent, whatever they are: what is no container is never looked up."""
+    for directory, _ in zip(parent.glob("*/**/"), range(_MAX_CGROUPS), strict=False):
+        yield directory
 
 
 def _home(cgroup: Path) -> bytes | None:
-    """Return the home of the oldest process in a cgroup or below it, or None when there is no process."""
+    """Return the home of the oldest process in a cgroup or below it, or None when there is no process.
+
+    A process that still has our own root is one of the engine's, about to become a container's.
+    """
+    own = Path("/").stat().st_dev
     for pid in _processes(cgroup):
         try:
             device = Path(f"/proc/{pid}/root/").stat().st_dev
+            if device == own:
+                continue
             return HOME.pack(os.major(device) << _MINOR_BITS | os.minor(device), _owner_of_mounts(pid))
         except OSError:
             continue  # ended meanwhile
@@ -51,7 +56,7 @@ def _home(cgroup: Path) -> bytes | None:
 
 def _processes(cgroup: Path) -> list[int]:
     found: set[int] = set()
-    for file in (cgroup / "cgroup.procs", *cgroup.glob("**/cgroup.procs")):
+    for file in cgroup.glob("**/cgroup.procs"):
         try:
             found.update(int(line) for line in file.read_text().split())
         except OSError:

@@ -134,6 +134,32 @@ def test_what_was_not_in_the_image_is_killed_before_its_first_act(watched: Watch
     assert {event.flags for event in killed} == {flags | ExecFlag.KILLED}
 
 
+UNCONFINED = {
+    "overlay of the attacker's own": (
+        "cd /ram; mkdir l u w m; cp /marker l/x;"
+        " busybox mount -t overlay -o lowerdir=l,upperdir=u,workdir=w none m; m/x /out/mark"
+    ),
+    "read-only mount in a user namespace": (
+        "cp /marker /ram/x; busybox unshare -Urm sh -c 'busybox mount --bind /ram /ram;"
+        " busybox mount -o remount,bind,ro /ram; /ram/x /out/mark'"
+    ),
+    "library in a process whose reads are executable": "cp /library.bin /tmp/l; /acts map-readable /tmp/l /out/mark",
+}
+
+
+@pytest.mark.parametrize("what", UNCONFINED)
+@pytest.mark.parametrize("drift", [DriftMode.ALERT, DriftMode.KILL])
+def test_container_without_a_system_call_filter_is_no_better_off(watched: Watched, what: str, drift: DriftMode) -> None:
+    container = watched.start(
+        tmpfs={"/ram": "exec"}, cap_add=["SYS_ADMIN"], security_opt=["seccomp=unconfined", "apparmor=unconfined"]
+    )
+    watched.enforce(drift=drift)
+    does(container, UNCONFINED[what])
+    assert marks(container) == ({"mark"} if drift is DriftMode.ALERT else set())
+    killed = {ExecFlag.KILLED in event.flags for event in watched.executions() if event.flags & ~ExecFlag.LOWER}
+    assert killed == {drift is DriftMode.KILL}
+
+
 def test_library_is_told_with_its_path_across_mounts(watched: Watched) -> None:
     container = start_with_places(watched)
     does(container, "mkdir /volume/a; cp /library.bin /volume/a/l; /acts map /volume/a/l /out/mark")
