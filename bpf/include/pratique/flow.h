@@ -43,15 +43,13 @@ static __noinline __u32 judge(struct pq_owner *owner, struct pq_peer *peer)
 	    .family = peer->family,
 	};
 	__builtin_memcpy(key.address, peer->address, sizeof(key.address));
-	if (bpf_map_lookup_elem(&pq_rules, &key))
+	if (owner->slot.rules & PQ_RULE_PORT && key.port && bpf_map_lookup_elem(&pq_rules, &key))
 		return PQ_FLOW_ALLOWED;
-	if (key.port) {
-		key.port = 0;
-		if (bpf_map_lookup_elem(&pq_rules, &key))
-			return PQ_FLOW_ALLOWED;
-	}
+	key.port = 0;
+	if (owner->slot.rules & PQ_RULE_PROTOCOL && bpf_map_lookup_elem(&pq_rules, &key))
+		return PQ_FLOW_ALLOWED;
 	key.protocol = 0;
-	if (bpf_map_lookup_elem(&pq_rules, &key))
+	if (owner->slot.rules & PQ_RULE_ANY && bpf_map_lookup_elem(&pq_rules, &key))
 		return PQ_FLOW_ALLOWED;
 	switch (owner->slot.egress) {
 	case PQ_EGRESS_LEARN:

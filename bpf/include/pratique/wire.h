@@ -16,13 +16,16 @@ enum pq_egress_mode { PQ_EGRESS_LEARN, PQ_EGRESS_MONITOR, PQ_EGRESS_ENFORCE };
 /* struct pq_slot, drift */
 enum pq_drift_mode { PQ_DRIFT_ALERT, PQ_DRIFT_KILL };
 
+/* Rules are looked up from the most to the least specific shape. */
+enum pq_rule_shape { PQ_RULE_PORT = 1, PQ_RULE_PROTOCOL = 2, PQ_RULE_ANY = 4 };
+
 /* Map "pq_slots": slot number -> what holds for the containers bound to it. */
 struct pq_slot {
 	__u32 policy; /* KernelPolicy.id */
 	__u8 egress;
 	__u8 drift;
 	__u8 allow_changed_metadata;
-	__u8 unused;
+	__u8 rules; /* enum pq_rule_shape, or-ed: which look-ups can find something */
 };
 
 /* struct pq_parent, kind */

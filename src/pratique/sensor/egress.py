@@ -1,6 +1,7 @@
 """Who containers talk to: feature ``egress``. The kernel judges packets and adds flows up; this reads and writes."""
 
 import ipaddress
+import socket
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Final
@@ -175,8 +176,11 @@ def _unpack_flow(key: bytes) -> _Flow | None:
 
 def _address(family: int, raw: bytes) -> str | None:
     if family == 4:
-        return str(ipaddress.IPv4Address(raw[:4]))
-    return str(ipaddress.IPv6Address(raw)) if family == 6 else None
+        return socket.inet_ntop(socket.AF_INET, raw[:4])
+    if family != 6:
+        return None
+    text = socket.inet_ntop(socket.AF_INET6, raw)
+    return str(ipaddress.IPv6Address(raw)) if "." in text else text  # the one form in which they differ
 
 
 def _text(raw: bytes) -> str:

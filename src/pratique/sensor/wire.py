@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Sequence
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from typing import Final
 
 from msgspec import Struct
@@ -14,8 +14,8 @@ NAME_BYTES: Final = 64
 
 HEADER: Final = struct.Struct("=QQII")
 """``struct pq_event_header``: at, cgroup, kind, pid"""
-SLOT: Final = struct.Struct("=IBBBx")
-"""``struct pq_slot``: policy, egress, drift, allow_changed_metadata"""
+SLOT: Final = struct.Struct("=IBBBB")
+"""``struct pq_slot``: policy, egress, drift, allow_changed_metadata, rules"""
 BINDING: Final = struct.Struct("=II64s")
 """``struct pq_binding``: slot, kind, name"""
 CONFIG: Final = struct.Struct("=IIQII")
@@ -41,6 +41,14 @@ class EventKind(IntEnum):
     PACKET_SOCKET = 17
     EXEC_REPEATED = 18
     """No event: ordinary executions over the budget, see ``pratique/execution.h``."""
+
+
+class RuleShape(IntFlag):
+    """``enum pq_rule_shape``."""
+
+    PORT = 1
+    PROTOCOL = 2
+    ANY = 4
 
 
 class BindingKind(IntEnum):
@@ -84,7 +92,12 @@ def generation_of(config: bytes) -> int:
 
 def pack_slot(policy: KernelPolicy) -> bytes:
     """Return ``struct pq_slot`` of a policy."""
-    return SLOT.pack(policy.id, _EGRESS[policy.egress], _DRIFT[policy.drift], policy.allow_changed_metadata)
+    shapes = {
+        RuleShape.PORT if rule.port else RuleShape.ANY if rule.protocol is None else RuleShape.PROTOCOL
+        for rule in policy.rules
+    }
+    drift = _DRIFT[policy.drift]
+    return SLOT.pack(policy.id, _EGRESS[policy.egress], drift, policy.allow_changed_metadata, sum(shapes))
 
 
 def pack_ticket_key(container_id: str) -> bytes:

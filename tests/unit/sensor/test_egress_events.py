@@ -1,5 +1,6 @@
 """Records of the feature egress, whole, cut and shuffled."""
 
+import ipaddress
 import struct
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pratique.model import CgroupEvent, Direction, FlowEvent, FlowVerdict, PayloadEvent, Protocol
-from pratique.sensor.egress import Egress
+from pratique.sensor.egress import Egress, _address
 
 FLOW = struct.pack("=QQII", 2_000_000_000, 77, 2, 4321) + struct.pack(
     "=QIHBBBB6x16s16s", 77, 5, 443, 6, 4, 0, 3, bytes([10, 0, 0, 9]), b"curl"
@@ -68,3 +69,11 @@ def test_any_bytes_are_an_event_or_none(record: bytes, changes: list[tuple[int, 
 def test_noise_is_an_event_or_none(record: bytes) -> None:
     event = Egress().decode(record, 0.0)
     assert event is None or isinstance(event, FlowEvent | PayloadEvent | CgroupEvent)
+
+
+@given(st.binary(min_size=16, max_size=16))
+def test_addresses_are_spelt_as_ipaddress_does(raw: bytes) -> None:
+    assert _address(4, raw) == str(ipaddress.IPv4Address(raw[:4]))
+    assert _address(6, raw) == str(ipaddress.IPv6Address(raw))
+    compatible = bytes(12) + raw[:4]
+    assert _address(6, compatible) == str(ipaddress.IPv6Address(compatible))

@@ -18,7 +18,7 @@ HEADER = Path(__file__).parents[3] / "bpf" / "include" / "pratique" / "wire.h"
 EVENT = ("header.at", "header.cgroup", "header.kind", "header.pid")
 LAYOUTS: dict[str, tuple[struct.Struct, tuple[str, ...]]] = {
     "pq_event_header": (wire.HEADER, ("at", "cgroup", "kind", "pid")),
-    "pq_slot": (wire.SLOT, ("policy", "egress", "drift", "allow_changed_metadata", "unused")),
+    "pq_slot": (wire.SLOT, ("policy", "egress", "drift", "allow_changed_metadata", "rules")),
     "pq_binding": (wire.BINDING, ("slot", "kind", "name")),
     "pq_parent": (wire.PARENT, ("cgroup", "level", "kind")),
     "pq_ticket": (wire.NUMBER, ("slot",)),
@@ -44,6 +44,7 @@ PREFIXES: dict[str, tuple[struct.Struct, tuple[str, ...], int]] = {
 }
 CONSTANTS: dict[str, int] = {
     **{f"PQ_EVENT_{kind.name}": kind.value for kind in wire.EventKind},
+    **{f"PQ_RULE_{shape.name}": shape.value for shape in wire.RuleShape},
     **{f"PQ_BOUND_{kind.name}": kind.value for kind in wire.BindingKind},
     "PQ_MAX_PARENTS": wire.MAX_PARENTS,
     "PQ_NAME_BYTES": wire.NAME_BYTES,
@@ -115,7 +116,21 @@ def test_deepest_parent_comes_first() -> None:
 
 def test_slot_holds_the_policys_modes() -> None:
     policy = KernelPolicy(id=9, egress=EgressMode.ENFORCE, drift=DriftMode.KILL, allow_changed_metadata=True)
-    assert wire.SLOT.unpack(wire.pack_slot(policy)) == (9, 2, 1, 1)
+    assert wire.SLOT.unpack(wire.pack_slot(policy)) == (9, 2, 1, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("rules", "shapes"),
+    [
+        ((EgressRule("10.0.0.0/8", Protocol.TCP, 443),), wire.RuleShape.PORT),
+        ((EgressRule("10.0.0.0/8", Protocol.TCP),), wire.RuleShape.PROTOCOL),
+        ((EgressRule("10.0.0.0/8", None),), wire.RuleShape.ANY),
+        ((EgressRule("10.0.0.0/8", None), EgressRule("::/0", Protocol.RAW, 47)), 5),
+    ],
+)
+def test_slot_tells_which_shapes_of_rules_there_are(rules: tuple[EgressRule, ...], shapes: int) -> None:
+    policy = KernelPolicy(id=1, egress=EgressMode.LEARN, drift=DriftMode.ALERT, rules=rules)
+    assert wire.SLOT.unpack(wire.pack_slot(policy))[4] == shapes
 
 
 @pytest.mark.parametrize(
