@@ -29,6 +29,8 @@ FLOW_KEY: Final = struct.Struct("=QIHBBBB6x16s")
 """``struct pq_flow_key``: cgroup, policy, port, protocol, family, direction, verdict, address"""
 FLOW_VALUE: Final = struct.Struct("=QQQQQ16s")
 """``struct pq_flow_value``: packets, bytes, first, last, told, command"""
+_LAST: Final = struct.Struct("=Q")
+_LAST_OFFSET: Final = 24
 CGROUP_EVENT: Final = struct.Struct("=QQIIIIII64s")
 """``struct pq_cgroup_event``: header, created, slot, kind, unused, name"""
 FLOW_EVENT_SIZE: Final = HEADER.size + FLOW_KEY.size + 16
@@ -88,13 +90,17 @@ class Egress(Feature):
         rules.delete_many([key for key, _ in rules.items() if RULE_KEY.unpack(key)[1] in gone])
 
 
-def read_flows(maps: Mapping[str, Map], offset: float) -> list[FlowCounter]:
-    """Return all flows that the kernel remembers.
+def read_flows(maps: Mapping[str, Map], offset: float, since: float) -> list[FlowCounter]:
+    """Return the flows that the kernel remembers.
 
     :param offset: see :meth:`Feature.decode`
+    :param since: only those in which something happened at this time or later
     """
     counters = []
+    earliest = max(since - offset, 0.0) * 1e9
     for key, value in maps["pq_flows"].items():
+        if _LAST.unpack_from(value, _LAST_OFFSET)[0] < earliest:
+            continue
         flow = _unpack_flow(key)
         if flow is None:
             continue

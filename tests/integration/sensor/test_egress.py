@@ -350,6 +350,8 @@ def test_flows_are_added_up_and_new_ones_told_once(cell: Cell, sensor: Sensor, i
     assert counted[FRIEND4, FlowVerdict.ALLOWED].bytes == 290
     assert counted[FOE6, FlowVerdict.DENIED].packets == 5
     assert counted[FOE6, FlowVerdict.DENIED].direction is Direction.EGRESS
+    latest = counted[FOE6, FlowVerdict.DENIED].last_seen
+    assert {f.address for f in sensor.flows(since=latest - 1e-4) if f.cgroup == told[0].cgroup} == {FOE6}
 
 
 @pytest.mark.parametrize(
