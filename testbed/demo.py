@@ -117,7 +117,7 @@ class Demo:
         errors = self._stage.errors()
         self._console.print(table)
         self._console.print(
-            "time to stop: how long the attacker waited for his answer, the start of 'docker exec' included"
+            "time to stop: how long the attacker waited for his answer, docker exec's own start included"
         )
         self._console.print("\nWhat pratique alerts tells")
         self._console.print(Text(self._told), soft_wrap=True)
