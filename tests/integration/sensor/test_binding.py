@@ -58,6 +58,25 @@ def test_ticket_holds_for_every_restart_of_the_container(cell: Cell, sensor: Sen
         cell.tidy()
 
 
+def test_fifty_containers_at_once_send_nothing_out_of_policy(cell: Cell, sensor: Sensor) -> None:
+    ids = [f"{number:064x}" for number in range(50)]
+    for name in ids[::2]:
+        sensor.bind(name, 1)
+    cell.frames()
+    started = [cell.inmate(name) for name in ids]
+    for number, inmate in enumerate(started):
+        inmate.begin(
+            f"u, port = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), {1000 + number}\n"
+            f"for to in ({FOE4!r}, {FRIEND4!r}):\n"
+            "    try: u.sendto(b'x', (to, port))\n"
+            "    except PermissionError: pass"
+        )
+    for inmate in started:
+        inmate.finish()
+    arrived = {(frame.destination, frame.port) for frame in cell.frames()}
+    assert arrived == {(FRIEND4, 1000 + number) for number in range(0, 50, 2)}
+
+
 @pytest.mark.parametrize("name", [IDS[1], "anything", "docker-short.scope"])
 def test_child_without_a_ticket_is_under_the_default(cell: Cell, sensor: Sensor, name: str) -> None:
     sensor.bind(IDS[0], 1)

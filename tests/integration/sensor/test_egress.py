@@ -206,6 +206,13 @@ def test_packets_to_a_peer_with_one_port_allowed_do_not_bypass_the_port(
     assert cell.frames() == []
 
 
+def test_source_route_as_a_socket_option_is_refused(cell: Cell, inmate: Inmate) -> None:
+    route = f"u.setsockopt(0, 4, bytes([1, 131, 7, 4]) + socket.inet_aton({FOE4!r}))"
+    code = datagram(FRIEND4).replace("; u.sendto", f"; {route}; u.sendto")
+    assert inmate.try_to(code)["errno"] == errno.EPERM
+    assert cell.frames() == []
+
+
 IPV6 = (
     "def ipv6(next, to, body):\n"
     "    return struct.pack('>IHBB16s16s', 0x60000000, len(body), next, 64,"
