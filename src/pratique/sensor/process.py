@@ -4,13 +4,14 @@ The kernel judges and kills; this module only puts what it tells into words. Eve
 written by whoever runs in the container.
 """
 
+import platform
 import struct
 from collections.abc import Mapping
 from typing import ClassVar, Final
 
 from pratique.model import ExecEvent, ExecFlag
 from pratique.sensor.blob import BlobHeader, Loaded
-from pratique.sensor.feature import Feature
+from pratique.sensor.feature import Feature, attach_program
 from pratique.sensor.homes import note_homes
 from pratique.sensor.wire import EventKind
 
@@ -18,6 +19,8 @@ _RECORD: Final = struct.Struct("=QQIIIIII16s16s256s64s512s")
 """``struct pq_exec_event``"""
 _ALL_FLAGS: Final = ~ExecFlag(0)
 _MAX_ARGUMENTS: Final = 16
+_WITHOUT_OPEN: Final = {"aarch64"}
+"""Machines whose only system calls to open a file are ``openat`` and ``openat2``."""
 
 
 class Process(Feature):
@@ -28,7 +31,11 @@ class Process(Feature):
 
     def attach(self, loaded: Loaded, header: BlobHeader, cgroups: Mapping[int, int]) -> dict[str, int]:
         """Attach, then note the file systems of the containers that are there."""
-        links = super().attach(loaded, header, cgroups)
+        links: dict[str, int] = {}
+        for program in header.programs:
+            if platform.machine() in _WITHOUT_OPEN and program.section.endswith("_open"):
+                continue
+            links.update(attach_program(loaded.programs[program.name], program, cgroups))
         for parent in cgroups.values():
             note_homes(loaded.maps["pq_homes"], parent)
         return links
