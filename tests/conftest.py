@@ -2,7 +2,11 @@
 
 import os
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("pratique", deadline=None)  # no test depends on how busy the machine is
+hypothesis.settings.load_profile("pratique")
 
 
 def cannot(reason: str) -> None:

@@ -1,11 +1,9 @@
 """``pratique scan``: one image, one report, one exit code."""
 
 import asyncio
-import multiprocessing
 import os
 import shutil
 import sys
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +14,7 @@ from pratique.cli.output import replace_file
 from pratique.errors import EngineError, GateError, IncompleteError, StoreError, UsageError
 from pratique.model import Report, Severity
 from pratique.pipelines.scan import scan_engine_image, scan_file
+from pratique.pipelines.workers import Workers
 from pratique.policy import Admission, Gate, judge_report
 from pratique.report import Format, render
 from pratique.runtime import Engine
@@ -110,11 +109,11 @@ def _as_path(target: str) -> Path | None:
 
 
 def _scan_of_engine(target: str, options: config.Options) -> Report:
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with Workers(1) as pool:
         return asyncio.run(_scan_by_name(target.removeprefix(_ENGINE), options, pool))
 
 
-async def _scan_by_name(name: str, options: config.Options, pool: ProcessPoolExecutor) -> Report:
+async def _scan_by_name(name: str, options: config.Options, pool: Workers) -> Report:
     async with Engine.connect(options.docker_host) as engine:
         identity = await engine.image(name)
         if identity is None:

