@@ -1,6 +1,7 @@
 """From the kernel's events and counters to alerts and flows in the store."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from pratique.detections import Detector, Subject
@@ -15,43 +16,62 @@ _TURN: Final = 2000
 _LOOK_EVERY_S: Final = 0.2
 _FLOWS_EVERY_S: Final = 2.0
 _REMEMBERED: Final = 100_000
+_CLOCKS_DIFFER_S: Final = 1.0
+"""The kernel tells times since the boot; what they are in seconds since the epoch is known only so well."""
+_Key = tuple[object, ...]
 
 
 class Observer:
     """Reads one sensor. Events stay in the kernel's buffer until what they led to is on disk."""
 
-    def __init__(self, sensor: Sensor, subjects: Subjects, detector: Detector, recorder: Recorder) -> None:
+    def __init__(
+        self,
+        sensor: Sensor,
+        subjects: Subjects,
+        detector: Detector,
+        recorder: Recorder,
+        recorded: Callable[[float], Sequence[Flow]],
+    ) -> None:
+        """Bind the observer to its surroundings.
+
+        :param recorded: returns the flows in the store that were seen since a time
+        """
         self._sensor = sensor
         self._subjects = subjects
         self._detector = detector
         self._recorder = recorder
-        self._counted: Memory[tuple[object, ...], tuple[int, int]] = Memory(_REMEMBERED)
+        self._recorded = recorded
+        self._counted: Memory[_Key, tuple[int, int]] = Memory(_REMEMBERED)
+        self._is_adopted = False
         self.flows = 0
         self.lost = 0
 
     async def observe_events(self) -> None:
         """Turn events into alerts, for ever."""
+        while True:
+            events = self._sensor.read(_TURN)
+            for event in events:
+                await self._observe(event)
+            if events:
+                await self._recorder.durable()
+                self._sensor.acknowledge()
+            else:
+                await self._until_readable()
+
+    async def _until_readable(self) -> None:
+        """Wait for events. Descriptors are watched only here: they are readable until what was read is acknowledged."""
         ready = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for descriptor in self._sensor.filenos():
+        descriptors = self._sensor.filenos()
+        for descriptor in descriptors:
             loop.add_reader(descriptor, ready.set)
         try:
-            while True:
-                ready.clear()
-                events = self._sensor.read(_TURN)
-                for event in events:
-                    await self._observe(event)
-                if events:
-                    await self._recorder.durable()
-                    self._sensor.acknowledge()
-                    continue
-                try:
-                    async with asyncio.timeout(_LOOK_EVERY_S):
-                        await ready.wait()
-                except TimeoutError:
-                    pass
+            async with asyncio.timeout(_LOOK_EVERY_S):
+                await ready.wait()
+        except TimeoutError:
+            pass
         finally:
-            for descriptor in self._sensor.filenos():
+            for descriptor in descriptors:
                 loop.remove_reader(descriptor)
 
     async def collect_flows(self) -> None:
@@ -64,6 +84,9 @@ class Observer:
         """Add what the kernel counted since the last time to the store."""
         counters = self._sensor.flows()
         self.flows = len(counters)
+        if not self._is_adopted:
+            await self._adopt(counters)
+            self._is_adopted = True
         for counter in counters:
             key = _key(counter)
             packets, size = self._counted.get(key, (0, 0))
@@ -74,6 +97,19 @@ class Observer:
             self._counted[key] = (counter.packets, counter.bytes)
             subject = await self._subjects.of(self._sensor.container_of(counter.cgroup))
             self._recorder.flow(self._flow(counter, subject, counter.packets - packets, counter.bytes - size))
+
+    async def _adopt(self, counters: Sequence[FlowCounter]) -> None:
+        """Take what an earlier agent put into the store as counted: the kernel's counters outlive agents."""
+        if not counters:
+            return
+        since = min(counter.first_seen for counter in counters) - _CLOCKS_DIFFER_S
+        recorded = {_stored_key(flow): flow for flow in await asyncio.to_thread(self._recorded, since)}
+        for counter in counters:
+            subject = await self._subjects.of(self._sensor.container_of(counter.cgroup))
+            flow = recorded.get(_stored_key(self._flow(counter, subject, 0, 0)))
+            if flow is not None and flow.first_seen >= counter.first_seen - _CLOCKS_DIFFER_S:
+                counted = min(flow.packets, counter.packets), min(flow.bytes, counter.bytes)
+                self._counted[_key(counter)] = counted
 
     async def _observe(self, event: SensorEvent) -> None:
         if isinstance(event, LossEvent):
@@ -101,5 +137,9 @@ class Observer:
         )
 
 
-def _key(flow: FlowCounter) -> tuple[object, ...]:
+def _key(flow: FlowCounter) -> _Key:
     return flow.cgroup, flow.direction, flow.protocol, flow.address, flow.port, flow.verdict
+
+
+def _stored_key(flow: Flow) -> _Key:
+    return flow.container, flow.image, flow.direction, flow.protocol, flow.address, flow.port, flow.verdict

@@ -8,6 +8,7 @@ from typing import Final, Self, TypeVar
 from pratique.errors import StoreError
 from pratique.model import Alert, Decision, Flow
 from pratique.pipelines.account import Account
+from pratique.pipelines.flood import Flood
 from pratique.pipelines.memory import Memory
 from pratique.store import Store
 
@@ -38,6 +39,7 @@ class Recorder:
         self._progress = asyncio.Condition()
         self._closing = False
         self._told: Memory[str, float] = Memory(_REMEMBERED)
+        self._flood = Flood()
 
     def alert(self, alert: Alert) -> None:
         """Record an alert; tell it unless the same was told within the last minute: then the store counts it."""
@@ -48,9 +50,10 @@ class Recorder:
         self._put(self._alerts, alert)
 
     def decision(self, decision: Decision) -> None:
-        """Record a decision in the chained log and tell it."""
-        self._account.decided(decision)
-        self._put(self._decisions, decision)
+        """Record a decision in the chained log and tell it; of a flood of refusals the beginning and the number."""
+        for kept in self._flood.pass_on(decision):
+            self._account.decided(kept)
+            self._put(self._decisions, kept)
 
     def flow(self, flow: Flow) -> None:
         """Add to a flow's counters."""
@@ -75,6 +78,8 @@ class Recorder:
         try:
             yield recorder
         finally:
+            for decision in recorder._flood.rest():
+                recorder._put(recorder._decisions, decision)
             recorder._closing = True
             recorder._something.set()
             await writing

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from pratique.detections import Detector, posture
 from pratique.errors import EngineError
 from pratique.guard import Guard, serve
 from pratique.guard.install import Target, install, uninstall
-from pratique.model import Decision, ImageId
+from pratique.model import Decision, Flow, ImageId
 from pratique.pipelines.account import Account, Status
 from pratique.pipelines.admit import Admissions
 from pratique.pipelines.enforce import Enforcement
@@ -179,7 +179,7 @@ class _Agent:
         """Watch until told to stop."""
         parts = self._parts
         self._judge_posture()
-        observer = Observer(sensor, parts.subjects, parts.detector, parts.recorder)
+        observer = Observer(sensor, parts.subjects, parts.detector, parts.recorder, parts.recorded_flows)
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(work)
@@ -196,6 +196,7 @@ class _Agent:
             await stop.wait()
             for task in running:
                 task.cancel()
+        await observer.count_flows()
 
     def _judge_posture(self) -> None:
         processes = only_behind(self._settings.docker_host, engine_processes())
@@ -239,6 +240,7 @@ class _Parts(Struct, frozen=True):
     admissions: Admissions
     follower: Follower
     detector: Detector
+    recorded_flows: Callable[[float], Sequence[Flow]]
 
 
 @asynccontextmanager
@@ -261,8 +263,12 @@ async def _assembled(settings: Settings, account: Account) -> AsyncIterator[_Age
                 scan, store, recorder, lambda: enforcement.document, account, settings.advisories_path
             )
             follower = Follower(engine, subjects, enforcement, admissions, recorder, account)
+
+            def recorded_flows(since: float) -> Sequence[Flow]:
+                return [record.flow for record in store.flows(since=since)]
+
             try:
-                parts = _Parts(recorder, enforcement, subjects, admissions, follower, Detector())
+                parts = _Parts(recorder, enforcement, subjects, admissions, follower, Detector(), recorded_flows)
                 yield _Agent(settings, account, engine, token, parts)
             finally:
                 await admissions.stop()
