@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from pratique.analyzers.packages.fields import lines
 from pratique.analyzers.packages.node import is_installed
 from pratique.analyzers.packages.python import METADATA
 from pratique.image import Image, Kind, Node
@@ -49,20 +50,20 @@ def _listed(image: Image) -> Iterator[str]:
     directory = image.tree.find(_INFO)
     for name, node in ((directory.children if directory else None) or {}).items():
         if name.endswith(".list"):
-            yield from _text(image, node).split("\n")
+            yield from _lines(image, node)
     for database in _INSTALLED:
         node_or_none = image.tree.find(database)
         if node_or_none is None:
             continue
         folder = ""
-        for line in _text(image, node_or_none).split("\n"):
+        for line in _lines(image, node_or_none):
             if line.startswith("F:"):
                 folder = line[2:]
             elif line.startswith("R:"):
                 yield f"{folder}/{line[2:]}"
 
 
-def _text(image: Image, node: Node) -> str:
+def _lines(image: Image, node: Node) -> Iterator[str]:
     if node.kind is not Kind.FILE or node.size > _MAX_LIST_BYTES or not image.is_readable(node):
-        return ""
-    return image.read(node).decode(errors="surrogateescape")
+        return iter(())
+    return lines(image.read(node), "surrogateescape")

@@ -1,14 +1,16 @@
 """Alpine's packages. Source: apk-package(5), "installed": one-letter fields, an empty line between packages."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from pratique.analyzers.base import Analyzer, Context, Fact
-from pratique.analyzers.packages.fields import plain, purl
+from pratique.analyzers.packages.fields import lines, plain, purl
 from pratique.image import Node
 from pratique.model import Package, Unread
 
 _PATHS: Final = ("lib/apk/db/installed", "usr/lib/apk/db/installed")
+
+_FIELDS: Final = "PVAo"
 
 
 class Apk(Analyzer):
@@ -27,22 +29,39 @@ class Apk(Analyzer):
 
     def analyze(self, file: Node, content: bytes) -> Iterable[Fact]:
         """Yield the packages."""
-        for number, entry in enumerate(content.decode(errors="replace").split("\n\n"), start=1):
-            fields = {line[0]: line[2:].strip() for line in entry.split("\n") if line[1:2] == ":" and line[0] in "PVAo"}
-            name, version = plain(fields.get("P", "")), plain(fields.get("V", ""))
-            if not name or not version:
-                if entry.strip():
-                    yield Unread(file.path, f"entry {number} has no valid name or version")
-                continue
-            architecture = plain(fields.get("A", ""))
-            distro = f"alpine-{self._distribution.version}" if self._distribution.version else "alpine"
-            yield Package(
-                name=name,
-                version=version,
-                ecosystem=self._distribution.ecosystem or "Alpine",
-                purl=purl("apk", self._distribution.id or "alpine", name, version, arch=architecture, distro=distro),
-                source_name=plain(fields.get("o", "")) or name,
-                source_version=version,
-                architecture=architecture,
-                path=file.path,
-            )
+        for number, fields in enumerate(parse_entries(content), start=1):
+            yield self._package(fields, file.path) or Unread(file.path, f"entry {number} has no valid name or version")
+
+    def _package(self, fields: dict[str, str], path: str) -> Package | None:
+        name, version = plain(fields.get("P", "")), plain(fields.get("V", ""))
+        if not name or not version:
+            return None
+        architecture = plain(fields.get("A", ""))
+        distro = f"alpine-{self._distribution.version}" if self._distribution.version else "alpine"
+        return Package(
+            name=name,
+            version=version,
+            ecosystem=self._distribution.ecosystem or "Alpine",
+            purl=purl("apk", self._distribution.id or "alpine", name, version, arch=architecture, distro=distro),
+            source_name=plain(fields.get("o", "")) or name,
+            source_version=version,
+            architecture=architecture,
+            path=path,
+        )
+
+
+def parse_entries(content: bytes) -> Iterator[dict[str, str]]:
+    """Yield each package's fields of interest by their letter; one without any is yielded empty."""
+    fields: dict[str, str] = {}
+    inside = False
+    for line in lines(content):
+        if not line.strip():
+            if inside:
+                yield fields
+            fields, inside = {}, False
+            continue
+        inside = True
+        if line[1:2] == ":" and line[0] in _FIELDS:
+            fields[line[0]] = line[2:].strip()
+    if inside:
+        yield fields

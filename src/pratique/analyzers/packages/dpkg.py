@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from pratique.analyzers.base import Analyzer, Context, Fact
-from pratique.analyzers.packages.fields import plain, purl
+from pratique.analyzers.packages.fields import lines, plain, purl
 from pratique.image import Node
 from pratique.model import Package, Unread
 
@@ -63,7 +63,7 @@ class Dpkg(Analyzer):
 def parse_stanzas(content: bytes) -> Iterator[dict[str, str]]:
     """Yield each stanza's fields of interest, by lower-case name; continuation lines are passed over."""
     stanza: dict[str, str] = {}
-    for line in content.decode(errors="replace").split("\n"):
+    for line in lines(content):
         if not line.strip():
             if stanza:
                 yield stanza

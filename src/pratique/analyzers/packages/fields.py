@@ -1,11 +1,18 @@
 """What is common to fields of package databases: they are an enemy's text."""
 
+import io
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from packageurl import PackageURL
 
 _PLAIN: Final = re.compile(r"[!-~]{1,256}")
+
+
+def lines(content: bytes, errors: str = "replace") -> Iterator[str]:
+    """Yield the lines of a database one by one: a list of millions of short ones would cost a multiple of the file."""
+    return (line.decode(errors=errors).rstrip("\n") for line in io.BytesIO(content))
 
 
 def plain(text: str) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 from packaging.utils import canonicalize_name
 
 from pratique.analyzers.base import Analyzer, Context, Fact
-from pratique.analyzers.packages.fields import plain, purl
+from pratique.analyzers.packages.fields import lines, plain, purl
 from pratique.image import Node
 from pratique.model import Package, Unread
 
@@ -28,7 +28,7 @@ class Python(Analyzer):
     def analyze(self, file: Node, content: bytes) -> Iterable[Fact]:
         """Yield the package, under its normalised name."""
         fields: dict[str, str] = {}
-        for line in content.decode(errors="replace").splitlines():
+        for line in lines(content):
             if not line.strip():
                 break
             name, _, value = line.partition(":")
