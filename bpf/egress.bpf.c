@@ -8,14 +8,11 @@
  * the task.
  */
 #define TELL_CGROUPS
+#include "pratique/ask.h"
 #include "pratique/birth.h"
-#include "pratique/flow.h"
 #include "pratique/payload.h"
 
-#define REFUSE 0
-#define PASS 1
 #define LOOPBACK_INTERFACE 1 /* the kernel gives lo this index in every network namespace */
-#define REPLY_WINDOW (60 * SECOND)
 #define STATE_LISTEN 10
 #define ND_FIRST 133 /* router solicitation … redirect, RFC 4861 */
 #define ND_LAST 137
@@ -45,146 +42,6 @@ struct {
 	__type(key, int);
 	__type(value, struct pq_socket);
 } pq_sockets SEC(".maps");
-
-/* Who sent a datagram to the container's port without being asked: it may be answered. */
-struct pq_caller {
-	__u64 cgroup;
-	__u32 address[4];
-	__u16 port;
-	__u16 own_port;
-	__u32 unused;
-};
-
-/* The interface tells an answer from a packet that the container sent to itself to forge a caller. */
-struct pq_call {
-	__u64 at;
-	__u64 interface;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 65536);
-	__type(key, struct pq_caller);
-	__type(value, struct pq_call);
-} pq_callers SEC(".maps");
-
-PQ_INLINE struct pq_caller make_caller(__u64 cgroup, const struct pq_peer *peer, __u16 own_port)
-{
-	struct pq_caller caller = {.cgroup = cgroup, .port = peer->port, .own_port = own_port};
-
-	__builtin_memcpy(caller.address, peer->address, sizeof(caller.address));
-	return caller;
-}
-
-/* interface 0: not known yet, as in sendmsg; the packet will be asked again. */
-PQ_INLINE bool is_reply(const struct pq_owner *owner, const struct pq_peer *peer, __u16 own_port, __u32 interface)
-{
-	struct pq_caller caller = make_caller(owner->cgroup, peer, own_port);
-	struct pq_call *call;
-
-	if (peer->protocol != PQ_FLOW_UDP)
-		return false;
-	call = bpf_map_lookup_elem(&pq_callers, &caller);
-	return call && bpf_ktime_get_ns() - call->at < REPLY_WINDOW && (!interface || interface == call->interface);
-}
-
-PQ_INLINE int account(struct pq_owner *owner, struct pq_peer *peer, __u32 verdict, struct pq_amount *amount)
-{
-	record(owner, peer, PQ_FLOW_EGRESS, verdict, amount);
-	return verdict == PQ_FLOW_DENIED ? REFUSE : PASS;
-}
-
-/* Traffic of the other direction is listed by the container's own port: peers' ports are random. */
-PQ_INLINE int account_ingress(struct pq_owner *owner, struct pq_packet *packet, struct pq_amount *amount)
-{
-	struct pq_peer peer = packet->peer;
-
-	peer.port = packet->own_port;
-	record(owner, &peer, PQ_FLOW_INGRESS, PQ_FLOW_ALLOWED, amount);
-	return PASS;
-}
-
-/* Loopback belongs to a container unless it shares the host's network. */
-#define on_host(ctx)                                                                                                   \
-	({                                                                                                             \
-		struct pq_config *settings_ = get_config();                                                            \
-		settings_ &&bpf_get_netns_cookie(ctx) == settings_->host_netns;                                        \
-	})
-
-/* connect() and sendmsg() with an address, before anything is sent. */
-static __always_inline int ask(struct bpf_sock_addr *ctx, struct pq_peer *peer)
-{
-	struct pq_amount amount = {};
-	struct pq_owner owner;
-	__u32 verdict;
-
-	if (!find_current_owner(&owner))
-		return PASS;
-	peer->port = bpf_ntohs(ctx->user_port);
-	if (ctx->protocol == IPPROTO_TCP || ctx->protocol == IPPROTO_MPTCP)
-		peer->protocol = PQ_FLOW_TCP;
-	else if (ctx->protocol == IPPROTO_UDP || ctx->protocol == IPPROTO_UDPLITE)
-		peer->protocol = PQ_FLOW_UDP;
-	else
-		return PASS; /* the packet will be judged */
-	if (is_loopback(peer) && !is_resolver(peer) && !on_host(ctx))
-		return PASS;
-	verdict = judge(&owner, peer);
-	if (verdict != PQ_FLOW_ALLOWED && ctx->sk && is_reply(&owner, peer, ctx->sk->src_port, 0))
-		return PASS;
-	amount.packets = verdict == PQ_FLOW_DENIED;
-	return account(&owner, peer, verdict, &amount);
-}
-
-PQ_INLINE int ask_ipv4(struct bpf_sock_addr *ctx)
-{
-	struct pq_peer peer = {.family = PQ_FAMILY_IPV4};
-
-	peer.address[0] = ctx->user_ip4;
-	return ask(ctx, &peer);
-}
-
-PQ_INLINE int ask_ipv6(struct bpf_sock_addr *ctx)
-{
-	struct pq_peer peer = {.family = PQ_FAMILY_IPV6};
-	__u32 first = ctx->user_ip6[0], second = ctx->user_ip6[1];
-	__u32 third = ctx->user_ip6[2], fourth = ctx->user_ip6[3];
-
-	if (!first && !second && third == bpf_htonl(0xffff)) {
-		peer.family = PQ_FAMILY_IPV4;
-		peer.address[0] = fourth;
-		return ask(ctx, &peer);
-	}
-	peer.address[0] = first;
-	peer.address[1] = second;
-	peer.address[2] = third;
-	peer.address[3] = fourth;
-	return ask(ctx, &peer);
-}
-
-SEC("cgroup/connect4")
-int connect_ipv4(struct bpf_sock_addr *ctx)
-{
-	return ask_ipv4(ctx);
-}
-
-SEC("cgroup/connect6")
-int connect_ipv6(struct bpf_sock_addr *ctx)
-{
-	return ask_ipv6(ctx);
-}
-
-SEC("cgroup/sendmsg4")
-int send_ipv4(struct bpf_sock_addr *ctx)
-{
-	return ask_ipv4(ctx);
-}
-
-SEC("cgroup/sendmsg6")
-int send_ipv6(struct bpf_sock_addr *ctx)
-{
-	return ask_ipv6(ctx);
-}
 
 /* Runs for sockets of programs only: what the kernel makes for itself in a container's namespace stays unmarked. */
 SEC("cgroup/sock_create")

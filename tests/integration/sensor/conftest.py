@@ -7,10 +7,18 @@ import docker
 import pytest
 from docker.models.containers import Container
 
+from pratique.model import FlowEvent, Protocol
 from pratique.sensor import Sensor
-from testbed.cell import Cell
+from testbed.cell import FRIEND4, FRIEND6, IDS, PORT, Cell, Inmate, collect, policy
 from testbed.engine import ThrowAwayEngine
 from tests.integration.sensor.watched import Watched, acts_image, watching
+
+ALLOWED = (
+    (f"{FRIEND4}/32", Protocol.TCP, PORT),
+    (f"{FRIEND6}/128", Protocol.TCP, PORT),
+    (f"{FRIEND4}/32", Protocol.UDP, PORT),
+    (f"{FRIEND6}/128", Protocol.UDP, PORT),
+)
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +34,29 @@ def cell(stage: Cell) -> Iterator[Cell]:
     stage.frames()
     yield stage
     stage.tidy()
+
+
+@pytest.fixture(scope="module")
+def running(stage: Cell) -> Iterator[Sensor]:
+    sensor = stage.sensor([policy(0)])
+    assert sensor.features == {"egress": "live"}
+    yield sensor
+    sensor.close(keep=False)
+
+
+@pytest.fixture
+def enforcing(running: Sensor) -> Sensor:
+    """A sensor that enforces an empty list, and for one container a short one."""
+    running.apply([policy(0), policy(1, *ALLOWED)], {IDS[0]: 1})
+    collect(running, FlowEvent)
+    return running
+
+
+@pytest.fixture
+def inmate(cell: Cell, enforcing: Sensor) -> Inmate:
+    """A process in the container with a list of its own."""
+    del enforcing
+    return cell.inmate(IDS[0])
 
 
 @pytest.fixture(scope="module")

@@ -2,71 +2,16 @@
 
 import errno
 import socket
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from pratique.model import Direction, EgressMode, FlowEvent, FlowVerdict, Protocol
 from pratique.sensor import Sensor
-from testbed.cell import (
-    FOE4,
-    FOE6,
-    FRIEND4,
-    FRIEND6,
-    HERE4,
-    HERE6,
-    IDS,
-    PORT,
-    Cell,
-    Inmate,
-    collect,
-    policy,
-)
+from testbed.cell import FOE4, FOE6, FRIEND4, FRIEND6, HERE4, HERE6, IDS, PORT, Cell, Inmate, collect, policy
+from tests.integration.sensor.ways import IPV4, PING4, UDP, URING_CONNECT, connect, datagram, family
 
-ALLOWED = (
-    (f"{FRIEND4}/32", Protocol.TCP, PORT),
-    (f"{FRIEND6}/128", Protocol.TCP, PORT),
-    (f"{FRIEND4}/32", Protocol.UDP, PORT),
-    (f"{FRIEND6}/128", Protocol.UDP, PORT),
-)
 FRIENDS = pytest.mark.parametrize("friend", [FRIEND4, FRIEND6, f"::ffff:{FRIEND4}"])
 FOES = pytest.mark.parametrize("foe", [FOE4, FOE6, f"::ffff:{FOE4}"])
-
-
-@pytest.fixture(scope="module")
-def running(stage: Cell) -> Iterator[Sensor]:
-    sensor = stage.sensor([policy(0)])
-    assert sensor.features == {"egress": "live"}
-    yield sensor
-    sensor.close(keep=False)
-
-
-@pytest.fixture
-def sensor(running: Sensor) -> Sensor:
-    """A sensor that enforces an empty list, and for one container a short one."""
-    running.apply([policy(0), policy(1, *ALLOWED)], {IDS[0]: 1})
-    collect(running, FlowEvent)
-    return running
-
-
-@pytest.fixture
-def inmate(cell: Cell, sensor: Sensor) -> Inmate:
-    """A process in the container with a list of its own."""
-    del sensor
-    return cell.inmate(IDS[0])
-
-
-def family(address: str) -> str:
-    return "socket.AF_INET6" if ":" in address else "socket.AF_INET"
-
-
-def connect(address: str, port: int = PORT) -> str:
-    return f"s = socket.socket({family(address)}); s.settimeout(5); s.connect(({address!r}, {port}))"
-
-
-def datagram(address: str, port: int = PORT) -> str:
-    return f"u = socket.socket({family(address)}, socket.SOCK_DGRAM); u.sendto(b'x', ({address!r}, {port}))"
 
 
 @FRIENDS
@@ -139,123 +84,6 @@ def test_io_uring_connect_is_refused(cell: Cell, inmate: Inmate) -> None:
     assert cell.frames() == []
 
 
-PING4 = "r = socket.socket(socket.AF_INET, socket.SOCK_RAW, 1); r.sendto(bytes([8,0,0xf7,0xff,0,0,0,0]), (to, 0))"
-PING6 = "r = socket.socket(socket.AF_INET6, socket.SOCK_RAW, 58); r.sendto(bytes([128,0,0,0,0,0,0,0]), (to, 0))"
-IPV4 = (
-    "def ipv4(protocol, to, body, options=b'', offset=0, source='0.0.0.0'):\n"
-    "    words = 5 + len(options) // 4\n"
-    "    return struct.pack('>BBHHHBBH4s4s', 64 + words, 0, 0, 0, offset, 64, protocol, 0,"
-    " socket.inet_aton(source), socket.inet_aton(to)) + options + body\n"
-    "r = socket.socket(socket.AF_INET, socket.SOCK_RAW, 255)\n"
-)
-ACK = "ack = struct.pack('>HHIIBBHHH', 1234, 8080, 1, 1, 80, 16, 100, 0, 0)\n"
-UDP = "struct.pack('>HHHH', 1234, 8080, 12, 0) + b'evil'"
-
-
-@pytest.mark.parametrize(
-    "code",
-    [
-        PING4.replace("to,", f"{FOE4!r},"),
-        PING6.replace("to,", f"{FOE6!r},"),
-        IPV4 + f"r.sendto(ipv4(17, {FOE4!r}, {UDP}), ({FOE4!r}, 0))",
-        IPV4
-        + f"r.sendto(ipv4(6, {FOE4!r}, struct.pack('>HHIIBBHHH', 1234, 8080, 1, 1, 80, 16, 100, 0, 0)), ({FOE4!r}, 0))",
-        IPV4 + f"r.sendto(ipv4(47, {FOE4!r}, bytes(8)), ({FOE4!r}, 0))",
-        IPV4 + f"r.sendto(ipv4(4, {FOE4!r}, bytes(20)), ({FOE4!r}, 0))",
-        IPV4 + f"r.sendto(ipv4(132, {FOE4!r}, bytes(16)), ({FOE4!r}, 0))",
-        ACK + f"r = socket.socket(socket.AF_INET, socket.SOCK_RAW, 6); r.sendto(ack, ({FOE4!r}, 0))",
-        ACK + f"r = socket.socket(socket.AF_INET6, socket.SOCK_RAW, 6); r.sendto(ack, ({FOE6!r}, 0))",
-        f"r = socket.socket(socket.AF_INET6, socket.SOCK_RAW, 41); r.sendto(bytes(40), ({FOE6!r}, 0))",
-        f"r = socket.socket(socket.AF_INET, socket.SOCK_DGRAM, 136); r.sendto(b'x', ({FOE4!r}, 8080))",
-    ],
-    ids=[
-        "ping4",
-        "ping6",
-        "hdrincl udp",
-        "hdrincl tcp ack",
-        "gre",
-        "ip in ip",
-        "sctp",
-        "raw tcp",
-        "raw tcp6",
-        "6in6",
-        "udplite",
-    ],
-)
-def test_raw_and_icmp_to_others_are_refused(cell: Cell, inmate: Inmate, code: str) -> None:
-    outcome = inmate.try_to(code)
-    assert outcome.get("errno") in {errno.EPERM, errno.EPROTONOSUPPORT}
-    assert cell.frames() == []
-
-
-@pytest.mark.parametrize(
-    "packet",
-    [
-        f"ipv4(17, {FRIEND4!r}, b'evil' * 4, offset=3)",
-        f"ipv4(17, {FRIEND4!r}, b'evil' * 4, offset=0x2003)",
-        f"ipv4(17, {FRIEND4!r}, {UDP}, options=bytes([131, 7, 4, 10, 201, 0, 3, 0]))",
-        f"ipv4(1, {FRIEND4!r}, bytes([8, 0, 0xf7, 0xff, 0, 0, 0, 0]))",
-        f"ipv4(17, {FRIEND4!r}, b'')",
-    ],
-    ids=["last fragment", "middle fragment", "source route", "icmp", "no transport header"],
-)
-def test_packets_to_a_peer_with_one_port_allowed_do_not_bypass_the_port(
-    cell: Cell, inmate: Inmate, packet: str
-) -> None:
-    assert inmate.try_to(IPV4 + f"r.sendto({packet}, ({FRIEND4!r}, 0))")["errno"] == errno.EPERM
-    assert cell.frames() == []
-
-
-def test_source_route_as_a_socket_option_is_refused(cell: Cell, inmate: Inmate) -> None:
-    route = f"u.setsockopt(0, 4, bytes([1, 131, 7, 4]) + socket.inet_aton({FOE4!r}))"
-    code = datagram(FRIEND4).replace("; u.sendto", f"; {route}; u.sendto")
-    assert inmate.try_to(code)["errno"] == errno.EPERM
-    assert cell.frames() == []
-
-
-IPV6 = (
-    "def ipv6(next, to, body):\n"
-    "    return struct.pack('>IHBB16s16s', 0x60000000, len(body), next, 64,"
-    f" socket.inet_pton(10, {HERE6!r}), socket.inet_pton(10, to)) + body\n"
-    "r = socket.socket(socket.AF_INET6, socket.SOCK_RAW, 255); r.setsockopt(41, 36, 1)\n"
-    "udp = struct.pack('>HHHH', 1234, 8080, 12, 0) + b'evil'\n"
-)
-
-
-@pytest.mark.parametrize(
-    "packet",
-    [
-        f"ipv6(17, {FOE6!r}, udp)",
-        f"ipv6(60, {FOE6!r}, bytes([17, 0]) + bytes(6) + udp)",
-        f"ipv6(43, {FRIEND6!r}, bytes([17, 2, 0, 1]) + bytes(4) + socket.inet_pton(10, {FOE6!r}) + udp)",
-        f"ipv6(44, {FRIEND6!r}, bytes([17, 0, 0, 8, 0, 0, 0, 1]) + udp)",
-        f"ipv6(60, {FRIEND6!r}, (bytes([60, 0]) + bytes(6)) * 9 + bytes([17, 0]) + bytes(6) + udp)",
-        f"ipv6(59, {FRIEND6!r}, b'evil')",
-        f"ipv6(50, {FRIEND6!r}, b'evil' * 4)",
-        f"ipv6(41, {FRIEND6!r}, bytes(40))",
-    ],
-    ids=["udp", "options", "routing", "fragment", "many options", "no next header", "esp", "6in6"],
-)
-def test_extension_headers_do_not_bypass_the_list(cell: Cell, inmate: Inmate, packet: str) -> None:
-    assert inmate.try_to(IPV6 + f"r.sendto({packet}, ({FRIEND6!r}, 0))")["errno"] == errno.EPERM
-    assert cell.frames() == []
-
-
-def test_options_in_front_of_an_allowed_port_pass(cell: Cell, inmate: Inmate) -> None:
-    packet = f"ipv6(60, {FRIEND6!r}, bytes([17, 0, 1, 4, 0, 0, 0, 0]) + udp)"
-    assert inmate.try_to(IPV6 + f"r.sendto({packet}, ({FRIEND6!r}, 0))") == {"value": None}
-    assert len(cell.frames()) == 1
-
-
-def test_loopback_of_the_host_is_not_free_for_a_container_on_the_hosts_network(cell: Cell, inmate: Inmate) -> None:
-    assert inmate.try_to("value = 1") == {"value": 1}
-    guest = cell.inmate(IDS[1], net=Path("/proc/self/ns/net"))
-    assert guest.try_to(connect("127.0.0.1"))["errno"] == errno.EPERM
-    assert guest.try_to(connect("::1"))["errno"] == errno.EPERM
-    assert guest.try_to(datagram("127.0.0.1"))["errno"] == errno.EPERM
-    assert guest.try_to(IPV4 + f"r.sendto(ipv4(17, '127.0.0.1', {UDP}), ('127.0.0.1', 0))")["errno"] == errno.EPERM
-
-
 def test_large_allowed_datagram_is_fragmented_after_the_wall(cell: Cell, inmate: Inmate) -> None:
     for friend in (FRIEND4, FRIEND6):
         receiver = cell.receiver(friend)
@@ -313,6 +141,27 @@ def test_loopback_is_free_but_the_engines_resolver_is_not(inmate: Inmate) -> Non
     assert inmate.try_to(IPV4 + f"r.sendto(ipv4(17, '127.0.0.11', {UDP}), ('127.0.0.11', 0))")["errno"] == errno.EPERM
 
 
+@pytest.mark.parametrize("here", [HERE4, HERE6, f"::ffff:{HERE4}"])
+def test_container_reaches_itself_by_its_own_address(cell: Cell, enforcing: Sensor, inmate: Inmate, here: str) -> None:
+    any_ = "::" if ":" in here else "0.0.0.0"
+    inmate.try_to(f"l = socket.socket({family(here)}); l.setsockopt(1, 2, 1); l.bind(({any_!r}, 7000)); l.listen()")
+    assert inmate.try_to(f"{connect(here, 7000)}; value = l.accept()[1][0]") == {"value": here}
+    receive = f"d = socket.socket({family(here)}, socket.SOCK_DGRAM); d.bind(({any_!r}, 7000)); d.settimeout(5)"
+    assert inmate.try_to(f"{receive}; {datagram(here, 7000)}; value = d.recv(10).decode()") == {"value": "x"}
+    assert cell.frames() == []
+    assert collect(enforcing, FlowEvent) == []
+
+
+def test_pretended_own_address_is_no_way_out(cell: Cell, inmate: Inmate) -> None:
+    for option in ("s.setsockopt(0, 15, 1)", "s.setsockopt(0, 19, 1)"):  # IP_FREEBIND, IP_TRANSPARENT
+        code = connect(FOE4).replace("s.settimeout(5)", f"s.settimeout(1); {option}")
+        assert "errno" in inmate.try_to(code)
+        assert "errno" in inmate.try_to(
+            code.replace("socket.AF_INET)", "socket.AF_INET, socket.SOCK_DGRAM)") + "; s.send(b'x')"
+        )
+    assert cell.frames() == []
+
+
 def test_neighbour_discovery_works_and_carries_nothing(cell: Cell, inmate: Inmate) -> None:
     server = cell.server(FRIEND6)
     cell.inside.run("ip", "-6", "neigh", "flush", "dev", "eth0")
@@ -338,34 +187,34 @@ def test_datagrams_from_the_dns_port_are_refused(cell: Cell, inmate: Inmate) -> 
     assert cell.frames() == []
 
 
-def test_flows_are_added_up_and_new_ones_told_once(cell: Cell, sensor: Sensor, inmate: Inmate) -> None:
+def test_flows_are_added_up_and_new_ones_told_once(cell: Cell, enforcing: Sensor, inmate: Inmate) -> None:
     receiver = cell.receiver(FRIEND4)
     for _ in range(10):
         inmate.try_to(datagram(FRIEND4))
         receiver.recv(10)
     for _ in range(5):
         inmate.try_to(connect(FOE6, 443))
-    told = collect(sensor, FlowEvent)
+    told = collect(enforcing, FlowEvent)
     assert [(e.address, e.port, e.protocol, e.verdict) for e in told] == [
         (FRIEND4, PORT, Protocol.UDP, FlowVerdict.ALLOWED),
         (FOE6, 443, Protocol.TCP, FlowVerdict.DENIED),
     ]
     assert {e.pid for e in told} == {inmate.pid}
-    assert {sensor.container_of(e.cgroup) for e in told} == {IDS[0]}
-    counted = {(f.address, f.verdict): f for f in sensor.flows() if f.cgroup == told[0].cgroup}
+    assert {enforcing.container_of(e.cgroup) for e in told} == {IDS[0]}
+    counted = {(f.address, f.verdict): f for f in enforcing.flows() if f.cgroup == told[0].cgroup}
     assert counted[FRIEND4, FlowVerdict.ALLOWED].packets == 10
     assert counted[FRIEND4, FlowVerdict.ALLOWED].bytes == 290
     assert counted[FOE6, FlowVerdict.DENIED].packets == 5
     assert counted[FOE6, FlowVerdict.DENIED].direction is Direction.EGRESS
     latest = counted[FOE6, FlowVerdict.DENIED].last_seen
-    assert {f.address for f in sensor.flows(since=latest - 1e-4) if f.cgroup == told[0].cgroup} == {FOE6}
+    assert {f.address for f in enforcing.flows(since=latest - 1e-4) if f.cgroup == told[0].cgroup} == {FOE6}
 
 
 @pytest.mark.parametrize(
     ("mode", "verdict"), [(EgressMode.LEARN, FlowVerdict.LEARNT), (EgressMode.MONITOR, FlowVerdict.REPORTED)]
 )
-def test_modes_that_let_through_say_so(cell: Cell, sensor: Sensor, mode: EgressMode, verdict: FlowVerdict) -> None:
-    sensor.apply([policy(0, mode=mode)], {})
+def test_modes_that_let_through_say_so(cell: Cell, enforcing: Sensor, mode: EgressMode, verdict: FlowVerdict) -> None:
+    enforcing.apply([policy(0, mode=mode)], {})
     server, receiver = cell.server(FOE4), cell.receiver(FOE6)
     inmate = cell.inmate(IDS[1])
     assert inmate.try_to(connect(FOE4) + "; s.sendall(b'x')") == {"value": None}
@@ -373,26 +222,8 @@ def test_modes_that_let_through_say_so(cell: Cell, sensor: Sensor, mode: EgressM
     assert inmate.try_to(PING4.replace("to,", f"{FOE4!r},")) == {"value": None}
     assert cell.accept(server).recv(1) == b"x"
     receiver.recv(1)
-    assert {(e.address, e.protocol, e.verdict) for e in collect(sensor, FlowEvent)} == {
+    assert {(e.address, e.protocol, e.verdict) for e in collect(enforcing, FlowEvent)} == {
         (FOE4, Protocol.TCP, verdict),
         (FOE6, Protocol.UDP, verdict),
         (FOE4, Protocol.ICMP, verdict),
     }
-
-
-URING_CONNECT = f"""
-libc = ctypes.CDLL(None, use_errno=True)
-parameters = (ctypes.c_uint32 * 30)()
-ring = libc.syscall(425, 4, parameters)
-import mmap
-sq_off, cq_off = list(parameters)[10:20], list(parameters)[20:30]
-sq = mmap.mmap(ring, 4096, offset=0)
-entries = mmap.mmap(ring, 4096, offset=0x10000000)
-s = socket.socket(); address = struct.pack('=HH4s8x', 2, socket.htons(8080), socket.inet_aton({FOE4!r}))
-buffer = ctypes.create_string_buffer(address, 16)
-struct.pack_into('=BBHiQQ', entries, 0, 16, 0, 0, s.fileno(), 16, ctypes.addressof(buffer))
-struct.pack_into('=I', sq, sq_off[6], 0)
-struct.pack_into('=I', sq, sq_off[1], 1)
-libc.syscall(426, ring, 1, 1, 1, None, 0)
-value = struct.unpack_from('=Qi', sq, cq_off[5])[1]
-"""
