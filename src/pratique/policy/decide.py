@@ -23,8 +23,10 @@ def judge_report(report: Report, admission: Admission) -> tuple[Finding, ...] | 
 
 def explain_fault(fault: tuple[Finding, ...] | str) -> str:
     """Return what :func:`judge_report` found as one line for people; ``""`` when the image may run."""
-    if isinstance(fault, str) or not fault:
-        return fault or ""
+    if isinstance(fault, str):
+        return fault
+    if not fault:
+        return ""
     first = fault[0]
     where = f" in {first.path or first.package}" if first.path or first.package else ""
     others = f" and {len(fault) - 1} more" if len(fault) > 1 else ""

@@ -160,7 +160,8 @@ class Engine:
     async def listen(self) -> AsyncIterator[AsyncIterator[EngineEvent]]:
         """Subscribe to the engine's events; what happens from here on is yielded until the connection ends."""
         async with _session(self._host, self._token) as (session, connector):
-            client: Any = aiodocker.Docker(url=_base(self._host), connector=connector, session=session, timeout=_TIMEOUT)
+            base = _base(self._host)
+            client: Any = aiodocker.Docker(url=base, connector=connector, session=session, timeout=_TIMEOUT)
             since = time.time()
             with _translated(f"events of {self._host}"):
                 await client.version()  # so that an engine that is away is an error here
@@ -198,7 +199,7 @@ async def _session(host: str, token: str) -> AsyncIterator[tuple[aiohttp.ClientS
 
 
 def _base(host: str) -> str:
-    """The client library joins paths to this; over a unix socket the host name in it means nothing."""
+    """Return what the client library joins paths to; over a unix socket its host name means nothing."""
     return "unix://localhost" if host.startswith("unix://") else host
 
 
