@@ -21,7 +21,7 @@ class Options(Struct, frozen=True):
     """Uncompressed bytes over all layers, and the size of an export that is spooled."""
     max_ratio: int = 200
     """Uncompressed to compressed bytes of a layer, asked once more than ``free_inflate_bytes`` came out."""
-    free_inflate_bytes: int = 256 * MIB
+    free_inflate_bytes: int = GIB
     max_path_bytes: int = 4096
     """Linux' PATH_MAX: a longer path cannot be opened in a container."""
     max_path_depth: int = 128

@@ -1,5 +1,6 @@
 """Installed Node packages. Source: npm documentation, "package.json" and "folders"."""
 
+from codecs import BOM_UTF8
 from collections.abc import Iterable
 from typing import Final
 
@@ -16,10 +17,10 @@ _FOLDER: Final = "node_modules"
 
 
 class _Manifest(Struct):
-    """The two fields that every published package has."""
+    """The two fields that every published package has; other files of that name may hold anything in them."""
 
-    name: str = ""
-    version: str = ""
+    name: object = ""
+    version: object = ""
 
 
 class Node(Analyzer):
@@ -37,11 +38,11 @@ class Node(Analyzer):
     def analyze(self, file: File, content: bytes) -> Iterable[Fact]:
         """Yield the package, if it has a name and a version."""
         try:
-            manifest = msgspec.json.decode(content, type=_Manifest)
+            manifest = msgspec.json.decode(content.removeprefix(BOM_UTF8), type=_Manifest)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             yield Unread(file.path, f"not a valid package.json: {error}")
             return
-        name, version = plain(manifest.name), plain(manifest.version)
+        name, version = (plain(field) if isinstance(field, str) else "" for field in (manifest.name, manifest.version))
         if not name or not version:
             return  # marks a folder's module type, as many packages do in sub-folders of theirs
         namespace, slash, bare = name.partition("/")
