@@ -46,7 +46,7 @@ def _share(cell: Cell, program: Path, *, each_new: bool) -> float:
     flows, ports = (_NEW_FLOWS, _NEW_FLOWS) if each_new else (_KNOWN_FLOWS, 100)
     sensor = enforce(cell)
     with _Reader(sensor) as reader:
-        measure(cell, program, "ask", flows, _FIRST_PORT, ports)
+        measure(cell, program, "sendto", flows, _FIRST_PORT, ports)
         time.sleep(_FLOWS_EVERY_S)
     sensor.close(keep=False)
     return 100 * reader.cpu_s / flows * _TARGET_RATE

@@ -81,12 +81,12 @@ PQ_INLINE int ask(struct bpf_sock_addr *ctx, struct pq_request *request)
 	if (is_loopback(peer) && !is_resolver(peer) && !on_host(ctx))
 		return PASS;
 	verdict = judge(&owner, peer);
-	if (verdict != PQ_FLOW_ALLOWED) {
-		if (ctx->sk && is_reply(&owner, peer, ctx->sk->src_port, 0))
-			return PASS;
-		if (!is_resolver(peer) && is_itself(ctx, request))
-			return PASS;
-	}
+	if (verdict == PQ_FLOW_ALLOWED)
+		return PASS; /* the packet will be counted */
+	if (ctx->sk && is_reply(&owner, peer, ctx->sk->src_port, 0))
+		return PASS;
+	if (!is_resolver(peer) && is_itself(ctx, request))
+		return PASS;
 	amount.packets = verdict == PQ_FLOW_DENIED;
 	return account(&owner, peer, verdict, &amount);
 }

@@ -210,6 +210,16 @@ def test_flows_are_added_up_and_new_ones_told_once(cell: Cell, enforcing: Sensor
     assert {f.address for f in enforcing.flows(since=latest - 1e-4) if f.cgroup == told[0].cgroup} == {FOE6}
 
 
+def test_allowed_connection_is_told_with_its_program(cell: Cell, enforcing: Sensor, inmate: Inmate) -> None:
+    server = cell.server(FRIEND6)
+    inmate.try_to(connect(FRIEND6) + "; s.sendall(b'x' * 1000)")
+    cell.accept(server)
+    (event,) = collect(enforcing, FlowEvent)
+    assert (event.address, event.port, event.protocol) == (FRIEND6, PORT, Protocol.TCP)
+    assert (event.verdict, event.pid) == (FlowVerdict.ALLOWED, inmate.pid)
+    assert event.command.startswith("python")
+
+
 @pytest.mark.parametrize(
     ("mode", "verdict"), [(EgressMode.LEARN, FlowVerdict.LEARNT), (EgressMode.MONITOR, FlowVerdict.REPORTED)]
 )
