@@ -15,7 +15,11 @@ def judge_report(report: Report, admission: Admission) -> tuple[Finding, ...] | 
     at_fault = tuple(finding for finding in report.findings if any(_fails(finding, gate) for gate in admission.fail_on))
     if at_fault:
         return at_fault
-    if report.unread and admission.incomplete is Access.DENY:
+    if admission.incomplete is Access.ALLOW:
+        return ()
+    if not report.advisories_at and any(gate not in _KIND_OF_GATE for gate in admission.fail_on):
+        return "its vulnerabilities are not known: there was no advisory database when it was scanned"
+    if report.unread:
         first = report.unread[0]
         return f"{len(report.unread)} parts of the image could not be read, first {first.path}: {first.reason}"
     return ()

@@ -31,7 +31,7 @@ from pratique.policy import (
 
 IMAGE = ImageIdentity(ImageId("sha256:" + "a" * 64), references=("shop/checkout:1",))
 OTHER = ImageIdentity(ImageId("sha256:" + "b" * 64), references=("shop/redis:7",))
-CLEAN = Report(IMAGE, scanned_at=1.0, duration_s=1.0)
+CLEAN = Report(IMAGE, scanned_at=1.0, duration_s=1.0, advisories_at=1.0)
 
 
 def finding(kind: FindingKind, severity: Severity = Severity.HIGH, fixed: str = "") -> Finding:
@@ -80,6 +80,13 @@ def test_image_that_could_not_be_read_whole_is_refused_unless_allowed() -> None:
     assert isinstance(fault, str)
     assert "/layer/3" in fault
     assert judge_report(report, Admission(incomplete=Access.ALLOW)) == ()
+
+
+def test_a_gate_on_vulnerabilities_refuses_what_was_scanned_without_advisories() -> None:
+    blind = replace(CLEAN, advisories_at=0.0)
+    assert "vulnerabilities are not known" in explain_fault(judge_report(blind, Admission(fail_on=(Gate.CRITICAL,))))
+    assert judge_report(blind, Admission(fail_on=(Gate.MALWARE, Gate.SECRET))) == ()
+    assert judge_report(blind, Admission(fail_on=(Gate.CRITICAL,), incomplete=Access.ALLOW)) == ()
 
 
 def test_empty_gate_lets_everything_run() -> None:
