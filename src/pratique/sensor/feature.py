@@ -5,7 +5,9 @@ Every blob that includes ``pratique/birth.h`` has its own ``pq_config``, ``pq_sl
 ``pq_tickets``; the facade writes them in all features alike.
 """
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import ClassVar, Final, Protocol
 
 from pratique.errors import KernelError
@@ -66,9 +68,9 @@ class Feature:
         :param cgroups: the cgroups to attach to: id → descriptor of the directory
         :raises KernelError: when one is refused
         """
-        links: dict[str, int] = {}
-        for program in header.programs:
-            links.update(attach_program(loaded.programs[program.name], program, cgroups))
+        with all_or_none() as links:
+            for program in header.programs:
+                links.update(attach_program(loaded.programs[program.name], program, cgroups))
         return links
 
     def wait_on(self) -> list[int]:
@@ -86,6 +88,18 @@ class Feature:
 
     def clear(self, maps: Mapping[str, Map], slots: Sequence[int]) -> None:
         """Remove what :meth:`fill` wrote; nothing refers to the slots any more."""
+
+
+@contextmanager
+def all_or_none() -> Iterator[dict[str, int]]:
+    """Give a dictionary for links; when one is refused, those that are in it already are ended."""
+    links: dict[str, int] = {}
+    try:
+        yield links
+    except KernelError:
+        for fd in links.values():
+            os.close(fd)
+        raise
 
 
 def attach_program(fd: int, program: ProgramHeader, cgroups: Mapping[int, int]) -> dict[str, int]:

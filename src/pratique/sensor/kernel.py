@@ -52,6 +52,7 @@ class Command(IntEnum):
     MAP_UPDATE_BATCH = 26
     MAP_DELETE_BATCH = 27
     LINK_CREATE = 28
+    LINK_DETACH = 34
 
 
 class AttachType(IntEnum):
@@ -123,6 +124,14 @@ def open_pinned(path: Path) -> int:
     """Return a descriptor of what is pinned at a path."""
     name = path_argument(path)
     return call(Command.OBJ_GET, attributes("QI", ctypes.addressof(name), 0), f"open {path}")
+
+
+def end_link(path: Path) -> None:
+    """Remove a pinned link and end it now; by itself it would end when the kernel gets round to it (RCU)."""
+    fd = open_pinned(path)
+    path.unlink()
+    attempt(Command.LINK_DETACH, attributes("I", fd))  # kernel 5.9; tracing links end with their last descriptor
+    os.close(fd)
 
 
 def link_cgroup(program: int, cgroup: int, attach_type: AttachType, what: str) -> int:

@@ -10,14 +10,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Self
 
+from pratique.errors import KernelError
 from pratique.sensor.blob import Blob, Loaded, load, read_blob
 from pratique.sensor.feature import Feature, attach_program
-from pratique.sensor.kernel import open_pinned, pin
+from pratique.sensor.kernel import end_link, open_pinned, pin
 from pratique.sensor.maps import Map
 from pratique.sensor.ring import Ring
 from pratique.sensor.tables import Tables
 
 _UNFINISHED: Final = "unfinished"
+_DAMAGED: Final = "damaged"
+_LINK: Final = "link-"
 
 
 class Live:
@@ -42,7 +45,12 @@ class Live:
         blob = read_blob(feature.name)
         directory = pins / feature.name / blob.digest[:16]
         if directory.is_dir():
-            return cls._adopt(feature, blob, directory)
+            try:
+                return cls._adopt(feature, blob, directory)
+            except KernelError:
+                # Pins are missing. What is left goes on until the new one runs.
+                remove_pins(directory.with_name(_DAMAGED))
+                directory.rename(directory.with_name(_DAMAGED))
         unfinished = directory.with_name(_UNFINISHED)
         remove_pins(unfinished)
         loaded = load(blob)
@@ -55,11 +63,10 @@ class Live:
             maps={item.name: Map(open_pinned(directory / _pin_name("map", item.name))) for item in header.maps},
             programs={item.name: open_pinned(directory / _pin_name("program", item.name)) for item in header.programs},
         )
-        prefix = _pin_name("link", "")
         links = {
-            entry.name.removeprefix(prefix): open_pinned(entry)
+            entry.name.removeprefix(_LINK): open_pinned(entry)
             for entry in directory.iterdir()
-            if entry.name.startswith(prefix)
+            if entry.name.startswith(_LINK)
         }
         return cls(feature, blob, loaded, links, directory)
 
@@ -75,8 +82,9 @@ class Live:
                 pin(item.fd, self._directory / _pin_name("map", name))
             for name, fd in self._loaded.programs.items():
                 pin(fd, self._directory / _pin_name("program", name))
-            for name, fd in self.feature.attach(self._loaded, self._blob.header, cgroups).items():
-                self.add(name, fd)
+            self._links = self.feature.attach(self._loaded, self._blob.header, cgroups)
+            for name, fd in self._links.items():
+                pin(fd, self._directory / f"{_LINK}{name}")
             self._directory = self._directory.rename(self._directory.with_name(self._blob.digest[:16]))
         else:
             self._follow(cgroups)
@@ -108,14 +116,16 @@ class Live:
 
     def add(self, name: str, fd: int) -> None:
         """Keep and pin a new link."""
-        pin(fd, self._directory / _pin_name("link", name))
+        pin(fd, self._directory / f"{_LINK}{name}")
         self._links[name] = fd
 
     def remove(self, name: str) -> None:
         """End a link, if it is there."""
         fd = self._links.pop(name, None)
         if fd is not None:
-            (self._directory / _pin_name("link", name)).unlink(missing_ok=True)
+            path = self._directory / f"{_LINK}{name}"
+            if path.exists():
+                end_link(path)
             os.close(fd)
 
     def close(self, *, keep: bool) -> None:
@@ -137,9 +147,11 @@ def remove_pins(directory: Path) -> None:
     """Remove a directory of pins; links first, so that no program runs without what it reads."""
     if not directory.is_dir():
         return
-    for entry in sorted(directory.iterdir(), key=lambda entry: not entry.name.startswith("link")):
+    for entry in sorted(directory.iterdir(), key=lambda entry: not entry.name.startswith(_LINK)):
         if entry.is_dir():
             remove_pins(entry)
+        elif entry.name.startswith(_LINK):
+            end_link(entry)
         else:
             entry.unlink()
     directory.rmdir()

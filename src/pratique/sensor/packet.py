@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 from pratique.errors import KernelError
 from pratique.model import PacketSocketEvent
 from pratique.sensor.blob import BlobHeader, Loaded
-from pratique.sensor.feature import Feature, Links, attach_program
+from pratique.sensor.feature import Feature, Links, all_or_none, attach_program
 from pratique.sensor.kernel import AttachType, Command, attempt, attributes, link_tcx
 from pratique.sensor.netlink import VethWatch
 from pratique.sensor.wire import EventKind
@@ -52,14 +52,14 @@ class PacketLink(PacketSocket):
         """Attach to every veth that is there, and begin to watch for more."""
         frames = loaded.programs[_FRAME_PROGRAM]
         _demand_tcx(frames)
-        links: dict[str, int] = {}
-        for program in header.programs:
-            if program.name != _FRAME_PROGRAM:
-                links.update(attach_program(loaded.programs[program.name], program, cgroups))
-        self._adopted = False
-        for change in self._veths().read():
-            if change.present and _link_name(change.index) not in links:
-                links.update(_attach_to(frames, change.index))
+        with all_or_none() as links:
+            for program in header.programs:
+                if program.name != _FRAME_PROGRAM:
+                    links.update(attach_program(loaded.programs[program.name], program, cgroups))
+            self._adopted = False
+            for change in self._veths().read():
+                if change.present and _link_name(change.index) not in links:
+                    links.update(_attach_to(frames, change.index))
         return links
 
     def wait_on(self) -> list[int]:

@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 
 from pratique.model import ExecEvent, ExecFlag
 from pratique.sensor.blob import BlobHeader, Loaded
-from pratique.sensor.feature import Feature, attach_program
+from pratique.sensor.feature import Feature, all_or_none, attach_program
 from pratique.sensor.homes import note_homes
 from pratique.sensor.wire import EventKind
 
@@ -31,13 +31,13 @@ class Process(Feature):
 
     def attach(self, loaded: Loaded, header: BlobHeader, cgroups: Mapping[int, int]) -> dict[str, int]:
         """Attach, then note the file systems of the containers that are there."""
-        links: dict[str, int] = {}
-        for program in header.programs:
-            if platform.machine() in _WITHOUT_OPEN and program.section.endswith("_open"):
-                continue
-            links.update(attach_program(loaded.programs[program.name], program, cgroups))
-        for parent in cgroups.values():
-            note_homes(loaded.maps["pq_homes"], parent)
+        with all_or_none() as links:
+            for program in header.programs:
+                if platform.machine() in _WITHOUT_OPEN and program.section.endswith("_open"):
+                    continue
+                links.update(attach_program(loaded.programs[program.name], program, cgroups))
+            for parent in cgroups.values():
+                note_homes(loaded.maps["pq_homes"], parent)
         return links
 
     def decode(self, record: bytes, offset: float) -> ExecEvent | None:

@@ -111,8 +111,11 @@ class Sensor:
         """Return at most ``limit`` events, and the losses. They stay in the kernel until :meth:`acknowledge`."""
         offset = _clock_offset()
         events: list[SensorEvent] = []
-        for live in self._live.values():
-            live.feature.tend(live)
+        for name, live in self._live.items():
+            try:
+                live.feature.tend(live)
+            except KernelError as error:
+                self._states[name] = error.what
             decode = live.feature.decode
             for ring in live.rings:
                 decoded = (decode(record, offset) for record in ring.read(limit - len(events)))

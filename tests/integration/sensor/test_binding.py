@@ -327,6 +327,17 @@ def test_unfinished_start_is_not_adopted(cell: Cell) -> None:
     sensor.close(keep=False)
 
 
+def test_damaged_pins_are_replaced(cell: Cell) -> None:
+    cell.sensor([NOTHING]).close(keep=True)
+    next((cell.pins / "egress").glob("*/map-pq_rules")).unlink()
+    inmate = cell.inmate(IDS[0])
+    assert not may_send(inmate)
+    sensor = cell.sensor([NOTHING, FRIENDLY], {IDS[0]: 1})
+    assert may_send(inmate)
+    assert len(list((cell.pins / "egress").iterdir())) == 1
+    sensor.close(keep=False)
+
+
 def test_new_parent_is_attached_by_an_adopting_agent(cell: Cell) -> None:
     first, second = cell.cgroup("first"), cell.cgroup("second")
     kept = Sensor.open([Parent(first, ParentKind.ALL)], cell.pins, [NOTHING], {}, features=[Egress])
