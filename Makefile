@@ -49,6 +49,7 @@ check: venv
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet --site-dir build/site
 	shellcheck packaging/install-system-packages .ci/run
 	clang-format --dry-run --Werror bpf/*.bpf.c bpf/include/pratique/*.h
 
