@@ -1,6 +1,7 @@
 """From the kernel's events and counters to alerts and flows in the store."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -43,8 +44,13 @@ class Observer:
         self._recorded = recorded
         self._counted: Memory[_Key, tuple[int, int]] = Memory(_REMEMBERED)
         self._is_adopted = False
-        self.flows = 0
+        self._counted_at = 0.0
         self.lost = 0
+
+    @property
+    def flows(self) -> int:
+        """How many flows are known."""
+        return len(self._counted)
 
     async def observe_events(self) -> None:
         """Turn events into alerts, for ever."""
@@ -82,8 +88,9 @@ class Observer:
 
     async def count_flows(self) -> None:
         """Add what the kernel counted since the last time to the store."""
-        counters = self._sensor.flows()
-        self.flows = len(counters)
+        started = time.time()
+        counters = self._sensor.flows(since=self._counted_at)
+        self._counted_at = started - _CLOCKS_DIFFER_S
         if not self._is_adopted:
             await self._adopt(counters)
             self._is_adopted = True
