@@ -9,6 +9,8 @@ unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 PYTEST := $(VENV)/bin/pytest
+# For the oldest Python that is supported, not for the one that happens to run here: Debian 12 has 3.11.2.
+COMPILE := $(VENV)/bin/uv pip compile -q --generate-hashes --no-header --no-annotate --python-version 3.11.0 pyproject.toml
 
 .PHONY: help system venv bpf setup run demo test check format bench lock clean
 
@@ -63,8 +65,8 @@ bench: setup
 
 lock: venv
 	@$(PYTHON) -m pip install --quiet uv
-	@$(VENV)/bin/uv pip compile -q --generate-hashes --no-header --no-annotate pyproject.toml -o requirements/run.lock
-	@$(VENV)/bin/uv pip compile -q --generate-hashes --no-header --no-annotate pyproject.toml --group dev -o requirements/dev.lock
+	@$(COMPILE) -o requirements/run.lock
+	@$(COMPILE) --group dev -o requirements/dev.lock
 
 clean:
 	rm -rf $(VENV) bpf/build src/pratique/sensor/objects/*.blob .mypy_cache .ruff_cache .pytest_cache
