@@ -4,7 +4,7 @@ Every violation names a rule and the permit that an image's policy entry can giv
 (other containers, volumes, where symbolic links lead) are gathered before; :func:`needs` says which.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -91,6 +91,14 @@ def volume_paths(volume: Volume) -> frozenset[str]:
     """Return the host path that a volume's options mount, if any."""
     device = (volume.options or {}).get("device", "")
     return frozenset({device} if device.startswith("/") else ())
+
+
+def mounts_something(options: Mapping[str, str]) -> bool:
+    """Tell whether a local volume's options mount more than a directory or memory of its own.
+
+    With ``bind`` among the mount options the kernel ignores the type, ``tmpfs`` too (mount(2), ``MS_BIND``).
+    """
+    return bool(options.get("device")) and (options.get("type") != "tmpfs" or "bind" in options.get("o", ""))
 
 
 def violations(
@@ -196,10 +204,10 @@ def _volume(name: str, volume: Volume, facts: Facts, *, starting: bool) -> Itera
     if volume.driver != "local":
         yield Violation("create.volume-driver", Permit.DRIVERS, f"{name} with the driver {volume.driver[:80]!r}")
         return
-    if not options.get("device") or options.get("type") == "tmpfs":
+    if not mounts_something(options):
         return
     device = options["device"]
-    if device.startswith("/") and options.get("type", "none") in ("", "none") and "bind" in options.get("o", ""):
+    if device.startswith("/") and "bind" in options.get("o", ""):
         yield from _host_path(device, facts, starting=starting, via=f" as {name}")
     else:
         what = f"{name} on {device[:80]!r} of type {options.get('type', '')[:20]!r}"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from pratique.guard import gojson
+from pratique.guard.container import mounts_something
 from pratique.guard.refusal import refuse
 from pratique.guard.request import ApiRequest
 from pratique.guard.routes import Body, Power, Route
@@ -201,7 +202,7 @@ def _volume_create(request: ApiRequest, document: Document) -> None:
     if body.driver not in ("", "local"):
         refuse("volume.driver", f"the volume driver {body.driver[:80]!r} is not the engine's own", "use local")
     options = body.driver_opts
-    if options.get("device") and options.get("type") != "tmpfs":
+    if mounts_something(options):
         wanted = {Permit.HOST_PATHS, Permit.SENSITIVE_PATHS, Permit.ENGINE_SOCKET}
         if not any(wanted & set(entry.permit) for entry in document.images):
             what = f"the volume is on {options['device'][:120]!r}, and no image of the policy may use such a volume"

@@ -178,6 +178,8 @@ def test_a_host_path_that_is_missing_is_not_made_by_the_engine(world: World, tmp
     [
         ({"Driver": "local", "Options": {"type": "none", "o": "bind", "device": "/etc"}}, "create.sensitive-path"),
         ({"Driver": "local", "Options": {"o": "rbind,ro", "device": "/srv"}}, "create.host-path"),
+        ({"Driver": "local", "Options": {"type": "tmpfs", "o": "bind", "device": "/etc"}}, "create.sensitive-path"),
+        ({"Driver": "local", "Options": {"type": "tmpfs", "o": "rbind", "device": "etc"}}, "create.volume-options"),
         ({"Driver": "local", "Options": {"type": "proc", "device": "proc"}}, "create.volume-options"),
         ({"Driver": "local", "Options": {"type": "nfs", "o": "addr=h", "device": ":/x"}}, "create.volume-options"),
         ({"Driver": "local", "Options": {"type": "ext4", "device": "/dev/vda"}}, "create.volume-options"),

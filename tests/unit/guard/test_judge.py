@@ -179,6 +179,7 @@ def test_networks_do_not_reach_the_hosts_interfaces(world: World, body: Any, ref
         ({"Name": "v", "Driver": "local", "DriverOpts": {"type": "tmpfs", "device": "tmpfs"}}, "allow"),
         ({"Name": "v", "Driver": "evil"}, "volume.driver"),
         ({"Name": "v", "DriverOpts": {"type": "none", "o": "bind", "device": "/etc"}}, "volume.options"),
+        ({"Name": "v", "DriverOpts": {"type": "tmpfs", "o": "size=1m,rbind", "device": "/etc"}}, "volume.options"),
         ({"Name": "v", "driveropts": {"type": "nfs", "o": "addr=h", "device": ":/x"}}, "volume.options"),
         ({"Name": "v", "ClusterVolumeSpec": {"Group": "x"}}, "request.unknown-field"),
     ],
