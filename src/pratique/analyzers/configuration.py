@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from pratique.analyzers.base import Context
+from pratique.analyzers.malware import find_in_text
 from pratique.analyzers.ownership import SET_ID
 from pratique.analyzers.secrets import find_secrets
 from pratique.image import ImageConfig, Kind, Node, RunConfig, printable
@@ -21,12 +22,16 @@ _NOT_A_SECRET: Final = re.compile(
     r"^(|/.*|\$.*|<.*>|true|false|yes|no|none|null|\d{1,4}|changeme|example.*)$", re.IGNORECASE
 )
 _FETCH_AND_RUN: Final = re.compile(r"\b(curl|wget)\b[^|;&]{0,500}\|\s*(sudo\s+)?(/bin/)?(ba|da|z)?sh\b")
+_FETCH_AND_MAKE_RUNNABLE: Final = re.compile(
+    r"\b(curl|wget)\b.{1,500}?\bchmod\s+([augo]*\+[rw]*x|0?7[0-7]{2})\b", re.DOTALL
+)
 _ADD_URL: Final = re.compile(r"\bADD\b[^\n]{0,200}?\b(https?://[^\s\"']{1,200})")
 _ENGINE_SOCKET: Final = re.compile(r"(docker|containerd|crio|podman)\.sock")
 _SSH_PORT: Final = "22"
 _MAX_SET_ID: Final = 50
 _MAX_VARIABLES: Final = 1_000
 _MAX_VARIABLE: Final = 4_096
+_MAX_COMMANDS: Final = 1 << 20
 
 
 def check_configuration(config: ImageConfig, files: Iterable[Node], owned: frozenset[str]) -> Iterator[Finding]:
@@ -37,6 +42,7 @@ def check_configuration(config: ImageConfig, files: Iterable[Node], owned: froze
     run = config.config or RunConfig()
     yield from _check_user(run)
     yield from _check_environment(run)
+    yield from _check_commands(run)
     yield from _check_surface(run)
     yield from _check_history(config)
     yield from _check_set_id(files, owned)
@@ -70,6 +76,22 @@ def _check_environment(run: RunConfig) -> Iterator[Finding]:
                 title="secret in the image's environment: give it at run time, from a file or a secret store",
                 evidence=f"{printable(name)[:100]}: {kind}, {len(value)} characters",
             )
+
+
+def _check_commands(run: RunConfig) -> Iterator[Finding]:
+    """Judge what an engine runs or hands to what runs; an attack needs no file where these hold it all."""
+    healthcheck = (run.healthcheck.test if run.healthcheck else None) or ()
+    commands = ((*(run.entrypoint or ()), *(run.cmd or ())), (*(run.shell or ()), *healthcheck))
+    text = "\n".join((*map(" ".join, commands), *(run.on_build or ()), *(run.env or ())))[:_MAX_COMMANDS]
+    yield from find_in_text(text.encode(errors="replace"), "")
+    if found := _FETCH_AND_RUN.search(text) or _FETCH_AND_MAKE_RUNNABLE.search(text):
+        yield Finding(
+            kind=FindingKind.MALWARE,
+            rule="command-runs-download",
+            severity=Severity.CRITICAL,
+            title="downloader: the image's command runs what it fetches",
+            evidence=printable(found[0])[:200],
+        )
 
 
 def _check_surface(run: RunConfig) -> Iterator[Finding]:

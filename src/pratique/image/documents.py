@@ -4,8 +4,9 @@ Sources: OCI image-spec 1.1 (index, manifest, config), Docker image specificatio
 """
 
 import hashlib
+import json
 import re
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import Struct, field
@@ -48,6 +49,12 @@ class ArchiveEntry(Struct, frozen=True, rename="pascal"):
     repo_tags: tuple[str, ...] | None = None
 
 
+class Healthcheck(Struct, frozen=True, rename="pascal"):
+    """The command that an engine runs in the container again and again."""
+
+    test: tuple[str, ...] | None = None
+
+
 class RunConfig(Struct, frozen=True, rename="pascal"):
     """How a container of the image is started, as far as it is looked at."""
 
@@ -57,6 +64,9 @@ class RunConfig(Struct, frozen=True, rename="pascal"):
     cmd: tuple[str, ...] | None = None
     exposed_ports: dict[str, msgspec.Raw] | None = None
     volumes: dict[str, msgspec.Raw] | None = None
+    healthcheck: Healthcheck | None = None
+    on_build: tuple[str, ...] | None = None
+    shell: tuple[str, ...] | None = None
 
 
 class HistoryEntry(Struct, frozen=True):
@@ -83,6 +93,10 @@ class ImageConfig(Struct, frozen=True):
     created: str | None = None
 
 
+class _Pairs(list[tuple[str, Any]]):
+    """A JSON object as it was written."""
+
+
 def decode(text: bytes, kind: type[_T], name: str) -> _T:
     """Decode a document.
 
@@ -93,6 +107,27 @@ def decode(text: bytes, kind: type[_T], name: str) -> _T:
     except (msgspec.DecodeError, msgspec.ValidationError, RecursionError, UnicodeDecodeError) as error:
         msg = f"{name} is not a valid document of an image: {' '.join(str(error).split())[:200]}"
         raise ImageError(msg) from error
+
+
+def decode_config(text: bytes, name: str) -> ImageConfig:
+    """Decode an image's configuration.
+
+    Engines match field names without regard to case and merge what stands twice; so a field that is looked at must
+    stand there once, and be spelled as everybody spells it.
+
+    :raises ImageError: when it is not such a document
+    """
+    config = decode(text, ImageConfig, name)
+    outer = json.loads(text, object_pairs_hook=_Pairs)
+    objects: list[tuple[_Pairs, type[Struct]]] = [(outer, ImageConfig)]
+    objects += [(value, RunConfig) for key, value in outer if key == "config" and isinstance(value, _Pairs)]
+    for pairs, kind in objects:
+        wanted = {field.encode_name.casefold(): field.encode_name for field in msgspec.structs.fields(kind)}
+        spelled = [key for key, _ in pairs if key.casefold() in wanted]
+        if odd := [key for key in spelled if wanted[key.casefold()] != key or spelled.count(key) > 1]:
+            msg = f"{name} can be read in two ways: see {ascii(odd[0])[:60]}"
+            raise ImageError(msg)
+    return config
 
 
 def digest_of(text: bytes) -> str:

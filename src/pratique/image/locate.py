@@ -15,6 +15,7 @@ from pratique.image.documents import (
     ImageConfig,
     Manifest,
     decode,
+    decode_config,
     digest_of,
 )
 from pratique.image.options import Options
@@ -95,7 +96,7 @@ def _parts(
     known: tuple[tuple[str, ...], frozenset[str]],
     options: Options,
 ) -> Parts:
-    config = decode(text, ImageConfig, f"configuration of {container.name}")
+    config = decode_config(text, f"configuration of {container.name}")
     diff_ids = config.rootfs.diff_ids or ()
     if len(diff_ids) != len(paths):
         msg = f"{container.name} has {len(paths)} layers, but its configuration names {len(diff_ids)}"

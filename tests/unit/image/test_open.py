@@ -3,12 +3,14 @@
 import gzip
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pratique.errors import ImageError
-from pratique.image import Image, Options, open_image
+from pratique.image import Image, Options, RunConfig, open_image
+from pratique.image.documents import decode_config
 from tests.unit.image.archives import (
     archive,
     configuration,
@@ -217,6 +219,24 @@ def test_layer_behind_a_symlink_inside_the_archive_is_found(tmp_path: Path) -> N
     data = tar(*parts, entry("manifest.json", json.dumps(manifest).encode()))
     with open_image(write(data, tmp_path)) as image:
         assert image.identity.layers == (sha256(LAYER), sha256(LAYER))
+
+
+@pytest.mark.parametrize(
+    "twist",
+    [
+        lambda text: text.replace(b'"config"', b'"Config"'),
+        lambda text: text.replace(b'"Cmd"', b'"cmd"'),
+        lambda text: text.replace(b'"Cmd"', b'"Cmd": ["true"], "CMD"'),
+        lambda text: text.replace(b'"Shell"', '"\u017fhell"'.encode()),
+        lambda text: text.replace(b'"config"', b'"config": {"Cmd": ["true"]}, "config"'),
+        lambda text: text.replace(b'"rootfs"', b'"rootfs": {"diff_ids": []}, "RootFS"'),
+    ],
+)
+def test_configuration_that_engines_read_otherwise_is_refused(twist: Callable[[bytes], bytes]) -> None:
+    text = configuration([b"layer"], Cmd=["evil"], Shell=["sh"])
+    assert decode_config(text, "it").config == RunConfig(cmd=("evil",), shell=("sh",))
+    with pytest.raises(ImageError, match="read in two ways"):
+        decode_config(twist(text), "it")
 
 
 def test_symlink_out_of_the_archive_or_to_itself_is_refused(tmp_path: Path) -> None:
