@@ -148,6 +148,21 @@ PQ_INLINE bool is_forged_answer(const struct pq_packet *packet)
 	return packet->peer.protocol == PQ_FLOW_UDP && packet->own_port == DNS_PORT;
 }
 
+/*
+ * Whether an answer to a packet on loopback stays there. The kernel answers by itself (echo, reset, unreachable), to
+ * whatever source a raw or transparent socket put on the packet, and what the kernel sends is nobody's. IPv4 sends
+ * nothing from 127/8 to elsewhere; IPv6 has no such scruple.
+ */
+PQ_INLINE bool is_answered_here(const struct pq_packet *packet)
+{
+	const __u32 *to = packet->peer.address, *from = packet->own_address;
+	struct pq_peer self = {.family = packet->peer.family};
+
+	__builtin_memcpy(self.address, from, sizeof(self.address));
+	return is_loopback(&self) || (self.family == PQ_FAMILY_IPV4 && is_loopback(&packet->peer)) ||
+	       !((to[0] ^ from[0]) | (to[1] ^ from[1]) | (to[2] ^ from[2]) | (to[3] ^ from[3]));
+}
+
 /* Loopback is free, but not for what pretends to be the resolver, and not for raw sockets on the host's. */
 PQ_INLINE bool is_free(struct __sk_buff *skb, struct bpf_sock *sk, const struct pq_packet *packet)
 {
@@ -164,6 +179,30 @@ PQ_INLINE bool is_free(struct __sk_buff *skb, struct bpf_sock *sk, const struct 
 		return true;
 	state = bpf_sk_storage_get(&pq_sockets, sk, 0, 0);
 	return !state || !state->on_host;
+}
+
+/* Up to 6.6 */
+struct inet_sock___bits {
+	__u8 freebind : 1, hdrincl : 1, transparent : 1;
+} __attribute__((preserve_access_index));
+
+/*
+ * Whether the program, not the kernel, says where the socket's packets come from: an allowed peer would answer to the
+ * attacker. IPv4 minds a foreign source where only FREEBIND is set.
+ */
+PQ_INLINE bool chooses_source(struct __sk_buff *skb, __u8 family)
+{
+	struct inet_sock *inet = (void *)BPF_CORE_READ((struct sk_buff *)skb, sk);
+	struct inet_sock___bits *bits = (void *)inet;
+	unsigned long flags;
+
+	if (!bpf_core_field_exists(inet->inet_flags))
+		return BPF_CORE_READ_BITFIELD_PROBED(bits, hdrincl) ||
+		       BPF_CORE_READ_BITFIELD_PROBED(bits, transparent) ||
+		       (family == PQ_FAMILY_IPV6 && BPF_CORE_READ_BITFIELD_PROBED(bits, freebind));
+	flags = BPF_CORE_READ(inet, inet_flags);
+	return flags & (1UL << INET_FLAGS_HDRINCL | 1UL << INET_FLAGS_TRANSPARENT) ||
+	       (family == PQ_FAMILY_IPV6 && flags & 1UL << INET_FLAGS_FREEBIND);
 }
 
 /* A refused connection may outlive its cgroup, which nobody is then the owner of. */
@@ -188,12 +227,17 @@ int packet_leaves(struct __sk_buff *skb)
 		return is_condemned(sk) ? REFUSE : PASS;
 	if (!sk || !read_packet(skb, &packet, true))
 		return owner.slot.egress == PQ_EGRESS_ENFORCE ? REFUSE : PASS;
-	if (is_resolver(&packet.peer) && (packet.peer.protocol == PQ_FLOW_TCP || packet.peer.protocol == PQ_FLOW_UDP))
+	if (skb->ifindex == LOOPBACK_INTERFACE && !is_answered_here(&packet))
+		__builtin_memcpy(packet.peer.address, packet.own_address, sizeof(packet.own_address));
+	else if (is_resolver(&packet.peer) &&
+		 (packet.peer.protocol == PQ_FLOW_TCP || packet.peer.protocol == PQ_FLOW_UDP))
 		packet.peer.port = DNS_PORT; /* the engine's NAT has put its own port there */
 	else if (is_free(skb, sk, &packet))
 		return PASS;
 	if (packet.peer.protocol == PQ_FLOW_TCP && sk->type == SOCK_STREAM)
 		return leave_stream(skb, sk, &owner, &packet, &amount);
+	if (chooses_source(skb, packet.peer.family))
+		make_raw(&packet, packet.protocol);
 	verdict = judge(&owner, &packet.peer);
 	if (verdict != PQ_FLOW_ALLOWED && is_housekeeping(sk, &packet))
 		return PASS;

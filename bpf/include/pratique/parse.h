@@ -37,6 +37,7 @@ struct pq_packet {
 	__u16 own_port;
 	__u8 tcp_flags;
 	__u8 hop_limit;
+	__u8 protocol; /* the number in the header, or behind the last extension that was read */
 	__u16 payload; /* offset of the transport's payload, 0: none */
 	__u16 length;  /* of transport header and payload */
 };
@@ -50,14 +51,18 @@ struct pq_extension {
 };
 
 /* Raw's "port" is the number of the IP protocol. */
-PQ_INLINE void make_raw(struct pq_peer *peer, __u8 protocol)
+PQ_INLINE void make_raw(struct pq_packet *packet, __u8 protocol)
 {
-	peer->protocol = PQ_FLOW_RAW;
-	peer->port = protocol;
+	packet->protocol = protocol;
+	packet->peer.protocol = PQ_FLOW_RAW;
+	packet->peer.port = protocol;
 }
 
-PQ_INLINE void set_protocol(struct pq_peer *peer, __u8 protocol)
+PQ_INLINE void set_protocol(struct pq_packet *packet, __u8 protocol)
 {
+	struct pq_peer *peer = &packet->peer;
+
+	packet->protocol = protocol;
 	if (protocol == IPPROTO_TCP)
 		peer->protocol = PQ_FLOW_TCP;
 	else if (protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE)
@@ -65,7 +70,7 @@ PQ_INLINE void set_protocol(struct pq_peer *peer, __u8 protocol)
 	else if (protocol == IPPROTO_ICMP || protocol == PROTOCOL_ICMPV6)
 		peer->protocol = PQ_FLOW_ICMP;
 	else
-		make_raw(peer, protocol);
+		make_raw(packet, protocol);
 }
 
 PQ_INLINE void read_transport(struct __sk_buff *skb, struct pq_packet *packet, __u32 offset, __u8 protocol,
@@ -75,7 +80,7 @@ PQ_INLINE void read_transport(struct __sk_buff *skb, struct pq_packet *packet, _
 	__u8 byte = 0;
 
 	packet->length = skb->len > offset ? skb->len - offset : 0;
-	set_protocol(&packet->peer, protocol);
+	set_protocol(packet, protocol);
 	if (packet->peer.protocol == PQ_FLOW_ICMP) {
 		bpf_skb_load_bytes(skb, offset, &byte, 1);
 		packet->peer.port = byte;
@@ -105,9 +110,9 @@ PQ_INLINE bool read_ipv4(struct __sk_buff *skb, struct pq_packet *packet, bool o
 	packet->own_address[0] = outgoing ? ip.saddr : ip.daddr;
 	packet->hop_limit = ip.ttl;
 	if (ip.ihl != sizeof(ip) / 4)
-		make_raw(&packet->peer, ip.protocol);
+		make_raw(packet, ip.protocol);
 	else if (bpf_ntohs(ip.frag_off) & IPV4_OFFSET)
-		set_protocol(&packet->peer, ip.protocol);
+		set_protocol(packet, ip.protocol);
 	else
 		read_transport(skb, packet, sizeof(ip), ip.protocol, outgoing);
 	return true;
@@ -134,7 +139,7 @@ PQ_INLINE bool read_ipv6(struct __sk_buff *skb, struct pq_packet *packet, bool o
 		if (bpf_skb_load_bytes(skb, offset, &extension, sizeof(extension)))
 			break;
 		if (next == NEXT_FRAGMENT && bpf_ntohs(extension.fragment_offset) & IPV6_OFFSET) {
-			set_protocol(&packet->peer, extension.next);
+			set_protocol(packet, extension.next);
 			return true;
 		}
 		offset += next == NEXT_FRAGMENT ? sizeof(extension) : (extension.length + 1) * 8;

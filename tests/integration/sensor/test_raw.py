@@ -90,9 +90,9 @@ def test_extension_headers_do_not_bypass_the_list(cell: Cell, inmate: Inmate, pa
 
 
 def test_options_in_front_of_an_allowed_port_pass(cell: Cell, inmate: Inmate) -> None:
-    packet = f"ipv6(60, {FRIEND6!r}, bytes([17, 0, 1, 4, 0, 0, 0, 0]) + udp)"
-    assert inmate.try_to(IPV6 + f"r.sendto({packet}, ({FRIEND6!r}, 0))") == {"value": None}
-    assert len(cell.frames()) == 1
+    options = "u.setsockopt(41, 59, bytes([0, 0, 1, 4, 0, 0, 0, 0]))"  # IPV6_DSTOPTS
+    assert inmate.try_to(datagram(FRIEND6).replace("; u.sendto", f"; {options}; u.sendto")) == {"value": None}
+    assert [frame.protocol for frame in cell.frames()] == [60]
 
 
 def test_loopback_of_the_host_is_not_free_for_a_container_on_the_hosts_network(cell: Cell, inmate: Inmate) -> None:
