@@ -31,6 +31,7 @@ _PACKET_STATISTICS: Final = 6  # packet(7)
 _SOL_PACKET: Final = 263
 _SO_RCVBUFFORCE: Final = 33  # socket(7)
 _ETH_P_ALL: Final = 3
+_GIVE_UP_MS: Final = 1000
 _NEIGHBOURS: Final = frozenset({*range(130, 138), 143})
 """ICMPv6 types by which the two kernels on a link find each other: RFC 4861, RFC 3810. Nobody's payload."""
 
@@ -187,6 +188,9 @@ async def _listen(port: int, serve: Callable[[asyncio.StreamReader, asyncio.Stre
             writer.close()
 
     listener = socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=1024)
+    # Inherited by connections. An answer to a container that is gone would be repeated for minutes, reach the next one
+    # that gets its address, and make that one's kernel send a reset.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _GIVE_UP_MS)
     await asyncio.start_server(served, sock=listener)
 
 
