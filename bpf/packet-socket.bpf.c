@@ -7,15 +7,21 @@
 #include "pratique/packet.h"
 
 #define SIGKILL 9
+#define SOCK_PACKET 10
+#define SOCK_TYPE_MASK 0xf
 
 SEC("tp/syscalls/sys_enter_socket")
 int ask_for_socket(struct trace_event_raw_sys_enter *ctx)
 {
+	volatile __u32 type = ctx->args[1];
 	__u32 family = ctx->args[0];
 	struct pq_packet_socket_event *event;
 	struct pq_owner owner = {};
 	bool stopped = false;
 
+	/* Linux 2.0's name for a packet socket, which the kernel still knows */
+	if (family == AF_INET && (type & SOCK_TYPE_MASK) == SOCK_PACKET)
+		family = AF_PACKET;
 	if (is_harmless(family) || !find_current_owner(&owner))
 		return 0;
 	if (owner.slot.egress == PQ_EGRESS_ENFORCE)

@@ -17,6 +17,8 @@
 #define AT_NULL 0
 #define AT_ENTRY 9
 #define AUXILIARY_PAIRS 24
+#define MAX_MAPPINGS 4096
+#define SCRIPT_NAMES 3
 
 struct pt_regs___x86 {
 	unsigned long ip;
@@ -26,9 +28,12 @@ struct pt_regs___arm64 {
 	__u64 pc;
 } __attribute__((preserve_access_index));
 
-/* A script that a task was told to run and has not opened yet. */
+/*
+ * A script that a task was told to run and has not opened yet. Where the interpreter is a script too, its interpreter
+ * opens that one instead, and is told it as the first or second argument.
+ */
 struct pq_script {
-	char filename[PQ_FILENAME_BYTES];
+	char names[SCRIPT_NAMES][PQ_FILENAME_BYTES]; /* as given to execve, and those arguments */
 	char interpreter[PQ_INTERPRETER_BYTES];
 	bool opening;
 };
@@ -73,12 +78,22 @@ PQ_INLINE void judge_mapping(const struct pq_owner *owner, struct file *file, __
 
 struct pq_mapped {
 	struct file *file;
+	unsigned long end;
 };
 
 static long remember_file(struct task_struct *task, struct vm_area_struct *area, struct pq_mapped *mapped)
 {
 	mapped->file = BPF_CORE_READ(area, vm_file);
+	mapped->end = BPF_CORE_READ(area, vm_end);
 	return 0;
+}
+
+/* The flags of a file by its mapping, which for one of an overlay holds the layer's file. */
+PQ_INLINE __u32 mapped_flags(struct file *file, const struct pq_home *home)
+{
+	if (is_in_layer(file))
+		return is_read_only(file) ? FILE_LOWER : FILE_UPPER;
+	return file_flags(file, home);
 }
 
 PQ_INLINE unsigned long auxiliary(struct task_struct *task, unsigned long type)
@@ -114,18 +129,26 @@ PQ_INLINE void judge_dynamic_loader(const struct pq_owner *owner, const struct p
 {
 	unsigned long first = first_instruction(task);
 	struct pq_mapped mapped = {};
-	__u32 flags;
 
 	if (first == auxiliary(task, AT_ENTRY))
 		return;
 	bpf_find_vma(task, first, remember_file, &mapped, 0);
 	if (!mapped.file)
 		return;
-	if (is_in_layer(mapped.file))
-		flags = is_read_only(mapped.file) ? FILE_LOWER : FILE_UPPER;
-	else
-		flags = file_flags(mapped.file, home);
-	judge_mapping(owner, mapped.file, flags);
+	judge_mapping(owner, mapped.file, mapped_flags(mapped.file, home));
+}
+
+PQ_INLINE void read_script_arguments(struct pq_script *script, struct task_struct *task)
+{
+	unsigned long at = BPF_CORE_READ(task, mm, arg_start), end = BPF_CORE_READ(task, mm, arg_end);
+
+	for (int i = 0; i < SCRIPT_NAMES && at < end; i++) {
+		long size = bpf_probe_read_user_str(script->names[i], PQ_FILENAME_BYTES, (void *)at);
+
+		if (size <= 0)
+			break;
+		at += size;
+	}
 }
 
 PQ_INLINE void expect_script(struct task_struct *task, struct linux_binprm *bprm)
@@ -135,7 +158,8 @@ PQ_INLINE void expect_script(struct task_struct *task, struct linux_binprm *bprm
 	if (!script)
 		return;
 	__builtin_memset(script, 0, sizeof(*script));
-	bpf_probe_read_kernel_str(script->filename, PQ_FILENAME_BYTES, bprm->filename);
+	read_script_arguments(script, task);
+	bpf_probe_read_kernel_str(script->names[0], PQ_FILENAME_BYTES, bprm->filename);
 	bpf_probe_read_kernel_str(script->interpreter, PQ_INTERPRETER_BYTES, bprm->interp);
 }
 
@@ -189,21 +213,25 @@ PQ_INLINE struct file *file_of(__u32 fd)
 	return file;
 }
 
+PQ_INLINE bool makes_executable(unsigned long protection)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+
+	return protection & PROT_EXEC ||
+	       (protection & PROT_READ && BPF_CORE_READ(task, personality) & READ_IMPLIES_EXEC);
+}
+
 SEC("tp/syscalls/sys_enter_mmap")
 int map_executable(struct trace_event_raw_sys_enter *ctx)
 {
 	volatile unsigned long protection = ctx->args[2], mapping = ctx->args[3], fd = ctx->args[4];
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct pq_owner owner = {};
 	struct pq_home *home;
 	struct file *file;
 
 	if (mapping & MAP_ANONYMOUS)
 		return 0;
-	if (!(protection & PROT_EXEC) &&
-	    !(protection & PROT_READ && BPF_CORE_READ(task, personality) & READ_IMPLIES_EXEC))
-		return 0;
-	if (!find_current_owner(&owner))
+	if (!makes_executable(protection) || !find_current_owner(&owner))
 		return 0;
 	file = file_of(fd);
 	home = find_home(owner.cgroup);
@@ -212,9 +240,62 @@ int map_executable(struct trace_event_raw_sys_enter *ctx)
 	return 0;
 }
 
+struct pq_range {
+	struct pq_owner owner;
+	struct pq_home *home;
+	unsigned long at;
+	unsigned long end;
+};
+
+static long judge_next_mapping(__u32 index, struct pq_range *range)
+{
+	struct pq_mapped mapped = {};
+
+	if (range->at >= range->end || bpf_find_vma(bpf_get_current_task_btf(), range->at, remember_file, &mapped, 0))
+		return 1;
+	if (mapped.file)
+		judge_mapping(&range->owner, mapped.file, mapped_flags(mapped.file, range->home));
+	range->at = mapped.end;
+	return 0;
+}
+
+/* musl's loader makes a whole library executable afterwards when the library asks for it (DT_TEXTREL). */
+PQ_INLINE int judge_range(unsigned long start, unsigned long size, unsigned long protection)
+{
+	struct pq_range range = {.at = start, .end = start + size};
+
+	if (!makes_executable(protection) || !find_current_owner(&range.owner))
+		return 0;
+	range.home = find_home(range.owner.cgroup);
+	if (range.home)
+		bpf_loop(MAX_MAPPINGS, judge_next_mapping, &range, 0);
+	return 0;
+}
+
+SEC("tp/syscalls/sys_enter_mprotect")
+int make_executable(struct trace_event_raw_sys_enter *ctx)
+{
+	return judge_range(ctx->args[0], ctx->args[1], ctx->args[2]);
+}
+
+SEC("tp/syscalls/sys_enter_pkey_mprotect")
+int make_executable_by_key(struct trace_event_raw_sys_enter *ctx)
+{
+	return judge_range(ctx->args[0], ctx->args[1], ctx->args[2]);
+}
+
 PQ_INLINE struct pq_script *expected_script(void)
 {
 	return bpf_task_storage_get(&pq_scripts, bpf_get_current_task_btf(), 0, 0);
+}
+
+PQ_INLINE bool is_same_name(const char *one, const char *other)
+{
+	__u64 difference = 0;
+
+	for (int i = 0; i < PQ_FILENAME_BYTES / 8; i++)
+		difference |= ((const __u64 *)one)[i] ^ ((const __u64 *)other)[i];
+	return !difference;
 }
 
 /* Interpreters are told a script by the path that execve got, and open it by that path. */
@@ -222,15 +303,14 @@ PQ_INLINE int begin_open(const char *path)
 {
 	struct pq_script *script = expected_script();
 	char name[PQ_FILENAME_BYTES];
-	bool same = true;
 
 	if (!script)
 		return 0;
 	__builtin_memset(name, 0, sizeof(name));
 	bpf_probe_read_user_str(name, sizeof(name), path);
-	for (int i = 0; i < PQ_FILENAME_BYTES / 8; i++)
-		same &= ((__u64 *)name)[i] == ((__u64 *)script->filename)[i];
-	script->opening = same;
+	script->opening = false;
+	for (int i = 0; i < SCRIPT_NAMES; i++)
+		script->opening |= is_same_name(name, script->names[i]);
 	return 0;
 }
 
@@ -243,7 +323,7 @@ PQ_INLINE void judge_script(const struct pq_owner *owner, const struct pq_script
 	event = begin_event(owner->cgroup, flags | FILE_SCRIPT | stop(owner));
 	if (!event)
 		return;
-	__builtin_memcpy(event->filename, script->filename, PQ_FILENAME_BYTES);
+	__builtin_memcpy(event->filename, script->names[0], PQ_FILENAME_BYTES);
 	__builtin_memcpy(event->interpreter, script->interpreter, PQ_INTERPRETER_BYTES);
 	bpf_ringbuf_submit(event, 0);
 }

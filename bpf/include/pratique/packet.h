@@ -12,6 +12,7 @@
 #define AF_INET6 10
 #define AF_KEY 15
 #define AF_NETLINK 16
+#define AF_PACKET 17
 #define AF_ALG 38
 #define AF_KCM 41
 #define EVENTS_PER_SECOND 5

@@ -6,6 +6,7 @@
 #include <linux/if_packet.h>
 #include <linux/io_uring.h>
 #include <net/if.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,9 +128,34 @@ static int map_readable(char **command)
 	return map(command, PROT_READ);
 }
 
+static int make_executable(char **command, bool by_key)
+{
+	int fd = opens(command[0], O_RDONLY), protection = PROT_READ | PROT_EXEC;
+	// As in a library: something else comes before what is in the file.
+	char *range = mmap(NULL, 8192, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void (*entry)(const char *) = mmap(range + 4096, 4096, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, 0);
+
+	if (range == MAP_FAILED || entry == MAP_FAILED)
+		return refused("mmap");
+	if (by_key ? syscall(SYS_pkey_mprotect, range, 8192, protection, -1) : mprotect(range, 8192, protection))
+		return refused("mprotect");
+	entry(command[1]);
+	return 0;
+}
+
+static int protect(char **command)
+{
+	return make_executable(command, false);
+}
+
+static int protect_by_key(char **command)
+{
+	return make_executable(command, true);
+}
+
 static int family(char **command)
 {
-	return socket(atoi(command[0]), SOCK_DGRAM, 0) < 0 ? refused("socket") : 0;
+	return socket(atoi(command[0]), command[1] ? atoi(command[1]) : SOCK_DGRAM, 0) < 0 ? refused("socket") : 0;
 }
 
 // Send a frame with our own ethertype to everybody on an interface.
@@ -193,6 +219,8 @@ static const struct {
     {"root", in_root},
     {"forge", forge},
     {"map-readable", map_readable},
+    {"protect", protect},
+    {"protect-by-key", protect_by_key},
     {"family", family},
     {"packet", packet},
     {"packet-by-ring", packet_by_ring},

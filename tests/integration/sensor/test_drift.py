@@ -1,6 +1,5 @@
 """What runs in a container and what does not, door by door. The dropped program's first act is to leave a mark."""
 
-
 import pytest
 from docker.models.containers import Container
 
@@ -88,6 +87,14 @@ DROPS = {
     "script": ("cp /script /tmp/s; /tmp/s /out/mark", NEW | ExecFlag.SCRIPT),
     "script by a relative path": ("cp /script /tmp/s; cd /tmp; ./s /out/mark", NEW | ExecFlag.SCRIPT),
     "script by a symbolic link": ("cp /script /tmp/s; ln -s /tmp/s /l; /l /out/mark", NEW | ExecFlag.SCRIPT),
+    "script whose interpreter is a script": (
+        "echo '#!/tmp/s' > /tmp/t; cp /script /tmp/s; echo ': > /out/mark' >> /tmp/s; chmod +x /tmp/t; /tmp/t",
+        NEW | ExecFlag.SCRIPT,
+    ),
+    "flat library made executable afterwards": (
+        "cp /library.bin /tmp/l; /acts protect /tmp/l /out/mark",
+        NEW | ExecFlag.LIBRARY,
+    ),
     "flat library": ("cp /library.bin /tmp/l; /acts map /tmp/l /out/mark", NEW | ExecFlag.LIBRARY),
     "library named in LD_PRELOAD": ("cp /constructor.so /tmp/c; LD_PRELOAD=/tmp/c /bin/true", NEW | ExecFlag.LIBRARY),
     "library over one of the image": (
@@ -141,6 +148,7 @@ UNCONFINED = {
         "cp /marker /ram/x; busybox unshare -Urm sh -c 'busybox mount --bind /ram /ram;"
         " busybox mount -o remount,bind,ro /ram; /ram/x /out/mark'"
     ),
+    "library made executable by another system call": "cp /library.bin /tmp/l; /acts protect-by-key /tmp/l /out/mark",
     "library in a process whose reads are executable": "cp /library.bin /tmp/l; /acts map-readable /tmp/l /out/mark",
 }
 

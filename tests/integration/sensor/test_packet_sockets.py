@@ -121,6 +121,13 @@ def test_family_outside_ip_is_refused_by_death(watched: Watched, container: Cont
     assert result(container, "/acts", "family", str(int(family))) == KILLED
 
 
+def test_packet_socket_by_its_old_name_is_refused_by_death(watched: Watched, container: Container) -> None:
+    sock_packet = 10
+    watched.enforce(egress=EgressMode.ENFORCE)
+    assert result(container, "/acts", "family", str(int(socket.AF_INET)), str(sock_packet)) == KILLED
+    assert {event.family for event in watched.packet_sockets()} == {socket.AF_PACKET}
+
+
 @pytest.mark.parametrize("family", [socket.AF_UNIX, socket.AF_INET, socket.AF_INET6])
 def test_everyday_family_is_had(watched: Watched, container: Container, family: int) -> None:
     watched.enforce(egress=EgressMode.ENFORCE)
