@@ -20,7 +20,7 @@ class Options(Struct, frozen=True):
     max_image_bytes: int = 64 * GIB
     """Uncompressed bytes over all layers, and the size of an export that is spooled."""
     max_ratio: int = 200
-    """Uncompressed to compressed bytes of a layer, asked once more than ``free_inflate_bytes`` came out."""
+    """Uncompressed to compressed bytes of all layers, asked once more than ``free_inflate_bytes`` came out."""
     free_inflate_bytes: int = GIB
     max_path_bytes: int = 4096
     """Linux' PATH_MAX: a longer path cannot be opened in a container."""
@@ -30,6 +30,9 @@ class Options(Struct, frozen=True):
     max_extended_header_bytes: int = MIB
     """PAX records or a GNU long name in front of one entry."""
     max_sparse_segments: int = 65_536
+    max_tree_bytes: int = 320 * MIB
+    """What the merged tree may take of the memory: nodes (directories that no entry names as well), their paths, link
+    targets and sparse maps."""
     max_unread: int = 1_000
     """Located complaints that are kept; more of them add nothing."""
     deadline_s: float = 600.0

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from pratique.errors import ImageError
 from pratique.image.options import Options
 from pratique.image.sparse import Segments
 from pratique.image.tar import Header, Kind
@@ -21,6 +22,9 @@ from pratique.model import Unread
 
 _WHITEOUT: Final = ".wh."
 _OPAQUE: Final = ".wh..wh..opq"
+_NODE_BYTES: Final = 400
+_SEGMENT_BYTES: Final = 128
+"""What a node without its texts, and a segment of a sparse file, take of the memory."""
 _OVERLAY_XATTRS: Final = ("trusted.overlay.", "user.overlay.")
 
 
@@ -42,6 +46,8 @@ class Node(Struct):
     segments: Segments | None = None
     children: "dict[str, Node] | None" = None
     """Of a directory."""
+    pruned_for: int = 0
+    """The last layer that removed what lower ones had put at and below here; it need not look again."""
 
 
 class Tree:
@@ -53,9 +59,13 @@ class Tree:
         self.unread: list[Unread] = []
         self.hidden: list[Node] = []
         """Files that a container does not see any more, but whose bytes are still in a layer for all to read."""
+        self._left = options.max_tree_bytes
 
     def apply(self, layer: int, headers: Iterable[Header]) -> int:
-        """Lay one layer over the tree and return its number of entries; what cannot be placed becomes ``unread``."""
+        """Lay one layer over the tree and return its number of entries; what cannot be placed becomes ``unread``.
+
+        :raises ImageError: when the tree would grow over its bound
+        """
         count = 0
         for header in headers:
             count += 1
@@ -101,11 +111,11 @@ class Tree:
                 return None
             if node.kind is Kind.SYMLINK:
                 links += 1
-                if links > self._options.max_symlinks:
+                pending.extend(reversed(node.target.split("/")))
+                if links > self._options.max_symlinks or len(pending) > self._options.max_path_depth:
                     return None
                 if node.target.startswith("/"):
                     trail = [self.root]
-                pending.extend(reversed(node.target.split("/")))
             elif node.children is None:
                 return node if not pending else None
             else:
@@ -126,6 +136,9 @@ class Tree:
                 parts.pop()
             elif part not in ("", "."):
                 parts.append(part)
+        if len(header.target.encode(errors="surrogateescape")) > self._options.max_path_bytes:
+            self._complain(header.path, "is a link to a path that is too long")
+            return None
         if len(parts) > self._options.max_path_depth:
             self._complain(header.path, f"path has more than {self._options.max_path_depth} parts")
             return None
@@ -149,7 +162,18 @@ class Tree:
             return
         if old is not None:
             self._hide(old)
-        parent.children[name] = _node("/".join(parts), layer, header, source)
+        parent.children[name] = self._grown(_node("/".join(parts), layer, header, source))
+
+    def _grown(self, node: Node) -> Node:
+        """Count a new node.
+
+        :raises ImageError: when it is one too many
+        """
+        self._left -= _NODE_BYTES + len(node.path) + len(node.target) + _SEGMENT_BYTES * len(node.segments or ())
+        if self._left < 0:
+            msg = f"the tree of the image's files needs more than {self._options.max_tree_bytes} bytes of memory"
+            raise ImageError(msg)
+        return node
 
     def _link_source(self, header: Header) -> Node | None:
         """Return what a hard link names: the entry itself where the path is literal, else through symlinks."""
@@ -173,7 +197,7 @@ class Tree:
             if child is None or child.children is None:
                 if child is not None:
                     self._hide(child)
-                child = Node("/".join(parts[:depth]), Kind.DIRECTORY, layer, children={})
+                child = self._grown(Node("/".join(parts[:depth]), Kind.DIRECTORY, layer, children={}))
                 node.children[part] = child
             node = child
         return node
@@ -202,7 +226,9 @@ class Tree:
             if node.layer < layer:
                 self._hide(node)
             return node.layer < layer
-        node.children = {name: child for name, child in node.children.items() if not self._prune(child, layer)}
+        if node.pruned_for < layer:
+            node.pruned_for = layer
+            node.children = {name: child for name, child in node.children.items() if not self._prune(child, layer)}
         return not node.children and node.layer < layer
 
     def _hide(self, node: Node) -> None:

@@ -136,6 +136,14 @@ def test_compression_bomb_is_refused(tmp_path: Path) -> None:
     refused(archive([bomb], stored=[gzip.compress(bomb)]), tmp_path, "compression bomb", options)
 
 
+def test_small_layer_that_is_named_many_times_is_a_compression_bomb(tmp_path: Path) -> None:
+    layer = tar(entry("zeros", bytes(600 << 10)))
+    options = Options(free_inflate_bytes=1 << 20, max_ratio=100)
+    with open_image(write(archive([layer], stored=[gzip.compress(layer)]), tmp_path), options):
+        pass
+    refused(archive([layer] * 5, stored=[gzip.compress(layer)] * 5), tmp_path, "compression bomb", options)
+
+
 def test_image_over_the_bound_of_bytes_is_refused(tmp_path: Path) -> None:
     options = Options(max_image_bytes=len(LAYER) + len(UPPER) - 1)
     refused(archive([LAYER, UPPER]), tmp_path, r"more than \d+ uncompressed bytes", options)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pratique.errors import ImageError
 from pratique.image import Kind, Options, Tree, printable
 from pratique.image.tar import Header
 
@@ -243,3 +244,37 @@ def test_any_headers_merge_without_an_exception(entries: list[tuple[str, Kind, s
         assert not node.path.startswith("/")
         assert ".." not in node.path.split("/")
         tree.find(node.path + "/../" + node.target)
+
+
+def test_directories_that_no_entry_names_count_as_well() -> None:
+    deep = "/".join(["d"] * 100)
+    options = Options(max_tree_bytes=1 << 20)
+    merged([file(f"{deep}/{number}") for number in range(100)], options=options)
+    with pytest.raises(ImageError, match="bytes of memory"):
+        merged([file(f"{number}/{deep}") for number in range(100)], options=options)
+
+
+def test_sparse_maps_count_as_well() -> None:
+    segments = tuple((offset, 0) for offset in range(1000))
+    headers = [Header(str(number), Kind.FILE, 0o644, 0, 0, 2000, 0, segments=segments) for number in range(100)]
+    with pytest.raises(ImageError, match="bytes of memory"):
+        merged(headers, options=Options(max_tree_bytes=1 << 20))
+
+
+def test_link_to_a_path_that_no_kernel_takes_is_unread() -> None:
+    tree = merged([link("a", "t" * 5000), file("b")])
+    assert paths(tree) == {"b"}
+    assert [unread.path for unread in tree.unread] == ["a"]
+
+
+def test_lookup_through_symlinks_to_long_paths_ends() -> None:
+    headers = [link(f"l{number}", f"{'./' * 1900}l{number + 1}") for number in range(39)]
+    tree = merged([*headers, file("l39"), file("f")])
+    assert tree.find("l0") is None
+    assert tree.find("l39") is not None
+
+
+def test_second_opaque_mark_of_a_layer_hides_no_more() -> None:
+    upper = [file("d/.wh..wh..opq"), file("d/new"), file("d/.wh..wh..opq"), file(".wh.d")]
+    assert paths(merged([file("d/a")], upper)) == {"d/new"}
+    assert paths(merged([file("d/a")], upper, [file("d/.wh..wh..opq")])) == set()
