@@ -17,7 +17,7 @@
     └── IncompleteError           3   a result exists, but something could not be read
 
 The number is the exit code of the command line. The text of an error is one line without a final full stop;
-``hint`` is the next step, printed on a line of its own.
+``hint`` is the next step, printed on a line of its own; a class whose errors mostly want the same has a usual one.
 """
 
 from typing import ClassVar
@@ -31,15 +31,18 @@ class PratiqueError(Exception):
     """
 
     exit_code: ClassVar[int] = 1
+    usual_hint: ClassVar[str] = ""
 
     def __init__(self, what: str, *, hint: str = "") -> None:
         super().__init__(what)
         self.what = what
-        self.hint = hint
+        self.hint = hint or self.usual_hint
 
 
 class UsageError(PratiqueError):
     """The caller asked for something that cannot be."""
+
+    usual_hint = "'pratique COMMAND --help' tells what can be asked for"
 
 
 class InputError(PratiqueError):
@@ -49,17 +52,25 @@ class InputError(PratiqueError):
 class ImageError(InputError):
     """An image or one of its layers cannot be read."""
 
+    usual_hint = "it is broken or made to deceive: get it again from where it came, and do not run it"
+
 
 class PolicyError(InputError):
     """A policy document is not valid."""
+
+    usual_hint = "'pratique policy init' prints a valid example"
 
 
 class AdvisoryError(InputError):
     """An advisory file is not valid."""
 
+    usual_hint = "get it again: OSV publishes one zip for each ecosystem, named all.zip; the database is as it was"
+
 
 class HostError(PratiqueError):
     """This host lacks something or refuses something."""
+
+    usual_hint = "'pratique doctor' tells what this host lacks, and how to mend it"
 
 
 class EngineError(HostError):
@@ -72,6 +83,8 @@ class KernelError(HostError):
 
 class StoreError(HostError):
     """The database cannot be opened or written."""
+
+    usual_hint = "check the owner, the mount and the room of its directory, or use another --state-dir"
 
 
 class NetworkError(HostError):

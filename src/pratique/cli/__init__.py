@@ -30,6 +30,9 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 """Command → (module with a click command named ``command``, one-line summary)."""
 
 
+_MAX_LINE: Final = 600
+
+
 class LazyGroup(click.Group):
     """A group that imports a command's module only to run it or to show its own help."""
 
@@ -87,8 +90,14 @@ def run(arguments: list[str] | None = None) -> int:
         click.echo("stopped", err=True)
         return 1
     except PratiqueError as error:
-        click.echo(f"pratique: {error.what}", err=True)
+        click.echo(_line(f"pratique: {error.what}"), err=True)
         if error.hint:
-            click.echo(f"hint: {error.hint}", err=True)
+            click.echo(_line(f"hint: {error.hint}"), err=True)
         return error.exit_code
     return result if isinstance(result, int) else 0
+
+
+def _line(text: str) -> str:
+    """Return one line that a terminal only prints, and that ends: errors quote files, names and documents."""
+    shown = text if len(text) <= _MAX_LINE else f"{text[:_MAX_LINE]}…"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in shown)

@@ -1,6 +1,7 @@
 """Where a command's document goes: standard output, a new file, or in place of an old one."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -33,8 +34,14 @@ def emit(text: str, output: Path | None) -> None:
 def replace_file(path: Path, content: bytes) -> None:
     """Write a file whole or not at all: whoever reads it sees the old content or the new.
 
+    A device or a pipe is written to, a symlink is followed: neither is ever replaced.
+
     :raises UsageError: when it cannot be written
     """
+    if path.exists() and not path.is_file():
+        _write_to(path, content)
+        return
+    path = path.resolve()
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -49,6 +56,20 @@ def replace_file(path: Path, content: bytes) -> None:
         finally:
             os.close(directory)
     except OSError as error:
-        beside.unlink(missing_ok=True)
-        msg = f"{path} cannot be written: {error.strerror}"
-        raise UsageError(msg, hint="check the directory, its owner and the room on its disk") from error
+        with suppress(OSError):
+            beside.unlink()
+        raise _refused(path, error) from error
+
+
+def _write_to(path: Path, content: bytes) -> None:
+    try:
+        with path.open("wb") as stream:
+            stream.write(content)
+    except OSError as error:
+        raise _refused(path, error) from error
+
+
+def _refused(path: Path, error: OSError) -> UsageError:
+    return UsageError(
+        f"{path} cannot be written: {error.strerror}", hint="check the directory, its owner and the room on its disk"
+    )

@@ -1,13 +1,15 @@
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import click
 import pytest
 
 from pratique import __version__
 from pratique.cli import COMMANDS, run
-from pratique.errors import GateError, IncompleteError
+from pratique.cli.output import replace_file
+from pratique.errors import GateError, ImageError, IncompleteError
 
 HEAVY = {
     "aiodocker",
@@ -87,3 +89,24 @@ def test_errors_are_two_lines_and_an_exit_code(
     assert told.out == ""
     assert told.err.splitlines()[0] == f"pratique: {error}"
     assert "Traceback" not in told.err
+
+
+def test_error_steers_no_terminal_and_ends(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        raise ImageError("\x1b[31mred\n\u202e\udcff " + "x" * 10_000, hint="\x9b2J")
+
+    monkeypatch.setattr("pratique.cli.alerts.command", click.command("alerts")(fail))
+    assert run(["alerts"]) == 1
+    what, hint = capsys.readouterr().err.splitlines()
+    assert what.startswith(r"pratique: \x1b[31mred\n\u202e\udcff xxx")
+    assert len(what) < 1000
+    assert hint == r"hint: \x9b2J"
+
+
+def test_output_never_replaces_a_device_or_a_link(tmp_path: Path) -> None:
+    target, link = tmp_path / "target", tmp_path / "link"
+    link.symlink_to(target)
+    replace_file(link, b"new")
+    assert (link.is_symlink(), target.read_bytes()) == (True, b"new")
+    replace_file(Path("/dev/null"), b"gone")
+    assert Path("/dev/null").is_char_device()

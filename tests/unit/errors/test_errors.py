@@ -22,7 +22,12 @@ def test_error_says_what_and_what_next() -> None:
     for kind in classes().values():
         error = kind("layer 3 cannot be read", hint="pull the image again")
         assert (str(error), error.what, error.hint) == (error.what, "layer 3 cannot be read", "pull the image again")
-        assert kind("x").hint == ""
+        assert kind("x").hint == kind.usual_hint
+
+
+def test_every_input_that_is_broken_has_a_next_step() -> None:
+    for kind in (module.ImageError, module.PolicyError, module.AdvisoryError, module.StoreError, module.UsageError):
+        assert kind("x").hint
 
 
 def test_gate_and_incompleteness_have_exit_codes_of_their_own() -> None:
