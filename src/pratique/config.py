@@ -91,8 +91,14 @@ def _from_file(file: Path) -> dict[str, object]:
     from pratique.policy import strict  # noqa: PLC0415  # YAML is slow to import, and most hosts have no such file
 
     try:
+        if not file.is_file():
+            msg = "it is not a file"
+            raise ValueError(msg)  # noqa: TRY301  # told as everything that makes it unusable
         with file.open("rb") as stream:
-            text = stream.read(_MAX_CONFIG_BYTES)
+            text = stream.read(_MAX_CONFIG_BYTES + 1)
+        if len(text) > _MAX_CONFIG_BYTES:
+            msg = f"it is larger than {_MAX_CONFIG_BYTES} bytes"
+            raise ValueError(msg)  # noqa: TRY301
         options = strict.decode(text, Options)
     except (OSError, ValueError) as error:
         msg = f"configuration {file} cannot be used: {error}"

@@ -20,8 +20,8 @@ class ArchiveLimits(Struct, frozen=True):
     """What is too much. The largest published files have about 300,000 entries and some GB unpacked."""
 
     archive_bytes: int = 4 << 30
-    directory_bytes: int = 256 << 20
-    entries: int = 1_000_000
+    directory_bytes: int = 64 << 20
+    entries: int = 600_000
     entry_bytes: int = 32 << 20
     total_bytes: int = 32 << 30
     ratio: int = 250
@@ -50,6 +50,9 @@ def read_documents(path: Path, limits: ArchiveLimits = LIMITS) -> Iterator[tuple
     :raises AdvisoryError: when the file cannot be read, is no zip, or exceeds a limit
     """
     try:
+        if path.exists() and not path.is_file():
+            msg = f"advisory file {path} is not a file"
+            raise AdvisoryError(msg)
         with path.open("rb") as stream:
             size = _check_directory(stream, path, limits)
             with zipfile.ZipFile(stream) as archive:
@@ -62,7 +65,7 @@ def read_documents(path: Path, limits: ArchiveLimits = LIMITS) -> Iterator[tuple
         raise AdvisoryError(msg) from error
     except _BROKEN as error:
         msg = f"advisory file {path} is not a valid zip: {error}"
-        raise AdvisoryError(msg, hint="OSV publishes one zip for each ecosystem, named all.zip") from error
+        raise AdvisoryError(msg) from error
 
 
 def _check_directory(stream: BinaryIO, path: Path, limits: ArchiveLimits) -> int:
@@ -79,7 +82,7 @@ def _check_directory(stream: BinaryIO, path: Path, limits: ArchiveLimits) -> int
     position = tail.rfind(b"PK\5\6")
     if position < 0 or position + _END_OF_DIRECTORY.size > len(tail):
         msg = f"advisory file {path} is not a valid zip: no end of central directory"
-        raise AdvisoryError(msg, hint="OSV publishes one zip for each ecosystem, named all.zip")
+        raise AdvisoryError(msg)
     directory = _END_OF_DIRECTORY.unpack_from(tail, position)[5]
     locator = position - _LOCATOR_64.size
     if locator >= 0 and tail.startswith(b"PK\6\7", locator):
@@ -89,15 +92,18 @@ def _check_directory(stream: BinaryIO, path: Path, limits: ArchiveLimits) -> int
             directory = max(directory if directory != 0xFFFFFFFF else 0, _END_OF_DIRECTORY_64.unpack(record)[8])
     if directory > limits.directory_bytes:
         raise _too_large(path, f"has a directory of {directory} bytes", limits.directory_bytes)
+    before = _LOCATOR_64.size + _END_OF_DIRECTORY_64.size  # in a large zip they lie between the directory and its end
+    stream.seek(max(start + position - before - directory, 0))
+    entries = stream.read(before + directory).count(b"PK\1\2")  # those that are claimed are no bound: nobody heeds them
+    if entries > limits.entries:
+        raise _too_large(path, f"has {entries} entries", limits.entries)
     return size
 
 
 def _check_entries(entries: list[zipfile.ZipInfo], size: int, path: Path, limits: ArchiveLimits) -> None:
     if not entries:
         msg = f"advisory file {path} holds no JSON document"
-        raise AdvisoryError(msg, hint="OSV publishes one zip for each ecosystem, named all.zip")
-    if len(entries) > limits.entries:
-        raise _too_large(path, f"has {len(entries)} entries", limits.entries)
+        raise AdvisoryError(msg)
     total = sum(entry.file_size for entry in entries)
     if total > limits.total_bytes:
         raise _too_large(path, f"unpacks to {total} bytes", limits.total_bytes)

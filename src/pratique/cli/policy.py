@@ -12,11 +12,11 @@ import click
 
 from pratique.cli.output import emit, replace_file, require_new
 from pratique.config import Options, load
-from pratique.errors import PolicyError, StoreError
+from pratique.errors import StoreError
 from pratique.model import Decision, ImageId, Report, Verdict
 from pratique.pipelines.presence import APPLIED_STATE, agent_runs
 from pratique.policy import Document, first_policy, parse, render
-from pratique.policy.document import MAX_DOCUMENT_BYTES
+from pratique.policy.document import read_text
 from pratique.runtime import Engine
 from pratique.store import Store
 
@@ -44,14 +44,14 @@ def init(output: Path | None, from_host: bool) -> None:
 @_FILE
 def check(file: Path) -> None:
     """Check a policy file and tell what it holds."""
-    click.echo(f"{file} is valid: {_summary(parse(_read(file), name=str(file)))}")
+    click.echo(f"{file} is valid: {_summary(parse(read_text(file), name=str(file)))}")
 
 
 @command.command("show")
 def show() -> None:
     """Print the policy of this host."""
     options = load()
-    text = _read(options.policy_path)
+    text = read_text(options.policy_path)
     parse(text, name=str(options.policy_path))
     if agent_runs(Path(options.run_dir)) and _applied(options) != hashlib.sha256(text).hexdigest():
         click.echo(f"{options.policy_path} has changed and is not in force yet", err=True)
@@ -66,7 +66,7 @@ def apply(file: Path) -> None:
     It is checked first, and replaces the old one whole or not at all.
     """
     options = load()
-    text = _read(file)
+    text = read_text(file)
     document = parse(text, name=str(file))
     digest = hashlib.sha256(text).hexdigest()
     running = agent_runs(Path(options.run_dir))
@@ -100,15 +100,6 @@ def _reports(options: Options, image_ids: list[ImageId]) -> dict[ImageId, Report
         return {}
     with Store.open(options.store_path, read_only=True) as store:
         return {image_id: report for image_id in image_ids if (report := store.report(image_id)) is not None}
-
-
-def _read(file: Path) -> bytes:
-    try:
-        with file.open("rb") as stream:
-            return stream.read(MAX_DOCUMENT_BYTES + 1)
-    except OSError as error:
-        msg = f"policy {file} cannot be read: {error.strerror}"
-        raise PolicyError(msg, hint="'pratique policy init -o FILE' writes a first one") from error
 
 
 def _summary(document: Document) -> str:

@@ -174,13 +174,23 @@ def read(path: Path) -> Document:
 
     :raises PolicyError: when it cannot be read or is not valid
     """
+    return parse(read_text(path), name=str(path))
+
+
+def read_text(path: Path) -> bytes:
+    """Return what is in a file, and no more than one byte over the bound of a policy document.
+
+    :raises PolicyError: when it cannot be read, or is a pipe or a device, which might never end or begin
+    """
     try:
+        if path.exists() and not path.is_file():
+            msg = f"policy {path} is not a file"
+            raise PolicyError(msg)
         with path.open("rb") as stream:
-            text = stream.read(MAX_DOCUMENT_BYTES + 1)
+            return stream.read(MAX_DOCUMENT_BYTES + 1)
     except OSError as error:
         msg = f"policy {path} cannot be read: {error.strerror}"
-        raise PolicyError(msg, hint="'pratique policy init' writes a first one") from error
-    return parse(text, name=str(path))
+        raise PolicyError(msg, hint="'pratique policy init -o FILE' writes a first one") from error
 
 
 def _check(document: Document, name: str) -> None:

@@ -1,3 +1,4 @@
+import os
 import struct
 import zipfile
 from contextlib import suppress
@@ -114,6 +115,21 @@ def test_directory_is_bounded_before_it_is_read(tmp_path: Path) -> None:
         contents(path, ArchiveLimits(directory_bytes=100))
     with pytest.raises(AdvisoryError, match="bytes, more than 10"):
         contents(path, ArchiveLimits(archive_bytes=10))
+
+
+def test_entries_are_counted_and_not_believed(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "a.zip", *[b"x"] * 40)
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<HH", content, content.rindex(b"PK\5\6") + 8, 1, 1)
+    path.write_bytes(content)
+    with pytest.raises(AdvisoryError, match="has 40 entries, more than 39"):
+        contents(path, ArchiveLimits(entries=39))
+
+
+def test_pipe_is_refused_and_never_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.zip")
+    with pytest.raises(AdvisoryError, match="is not a file"):
+        contents(tmp_path / "a.zip")
 
 
 def test_directory_size_of_a_zip64_is_bounded(tmp_path: Path) -> None:

@@ -122,10 +122,13 @@ def test_missing_file_names_the_next_step(pratique: Run) -> None:
         assert "policy init" in err
 
 
-def test_endless_file_is_refused(pratique: Run, host: Path) -> None:
-    code, _, err = pratique("policy", "apply", "/dev/zero")
-    assert code == 1
-    assert "larger than" in err
+@pytest.mark.parametrize("command", ["check", "apply"])
+def test_what_is_not_a_file_is_refused_and_never_waited_for(pratique: Run, host: Path, command: str) -> None:
+    os.mkfifo(host / "fifo")
+    for path in ("/dev/zero", str(host / "fifo"), str(host)):
+        code, _, err = pratique("policy", command, path)
+        assert code == 1
+        assert f"policy {path} is not a file" in err
     assert not (host / "state" / "policy.yaml").exists()
 
 

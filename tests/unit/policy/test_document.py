@@ -87,6 +87,14 @@ def test_missing_file_names_the_next_step(tmp_path: Path) -> None:
         read(tmp_path)
 
 
-def test_endless_file_is_not_read_to_its_end() -> None:
-    with pytest.raises(PolicyError, match="larger than"):
+def test_device_is_not_read() -> None:
+    with pytest.raises(PolicyError, match="is not a file"):
         read(Path("/dev/zero"))
+
+
+def test_huge_file_is_not_read_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    with path.open("wb") as stream:
+        stream.truncate(1 << 40)
+    with pytest.raises(PolicyError, match="larger than"):
+        read(path)
