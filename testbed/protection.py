@@ -62,15 +62,15 @@ class Protection:
         fresh.write_text(policy)
         fresh.rename(self.policy_path)
 
-    def start(self) -> None:
-        """Start it and wait until it protects.
+    def start(self, *, until: str = "protecting") -> None:
+        """Start it and wait until it protects, or until it has said something else.
 
         :raises RuntimeError: with what it said, when it does not
         """
         said_before = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self._process = self.engine.network.start(self._command(self.command), stdout=log, stderr=log)
-        self.wait_for("protecting", after=said_before)
+        self.wait_for(until, after=said_before)
 
     def wait_for(self, text: str, *, after: int = 0, seconds: float = _PATIENCE_S) -> None:
         """Wait until it has said something.

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 from docker.errors import APIError
@@ -60,17 +61,46 @@ def is_still_stopped(stage: Stage) -> bool:
     return not outcome.succeeded and stage.received(mark) == []
 
 
+def _trace(stage: Stage) -> tuple[str, list[str]]:
+    """What Pratique changes on a host for as long as it runs."""
+    folders = (stage.engine.pin_dir, stage.engine.folder, Path("/run/docker/plugins"))
+    ours = (f"{stage.engine.plugin_name}*", f"{stage.engine.daemon_json.name}*")
+    left = [str(path) for folder in folders for pattern in ours for path in folder.glob(pattern)]
+    return stage.engine.daemon_json.read_text(), [*left, *map(str, stage.engine.pin_dir.rglob("*"))]
+
+
 @pytest.mark.usefixtures("undisturbed")
-def test_start_and_stop_leave_the_host_as_it_was(stage: Stage) -> None:
-    before = stage.engine.daemon_json.read_text()
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_start_and_stop_leave_the_host_as_it_was(stage: Stage, how: signal.Signals) -> None:
+    before = _trace(stage)
     with Protection(stage.engine, policy(Builds.DENY)) as protection:
         assert stage.engine.plugin_name in stage.engine.daemon_json.read_text()
         assert is_still_stopped(stage)
-    assert protection.stop() == 0
-    assert json.loads(stage.engine.daemon_json.read_text()) == json.loads(before)
-    assert not stage.engine.pin_dir.exists() or not list(stage.engine.pin_dir.rglob("*"))
+        assert protection.stop(how) == 0
+    assert _trace(stage) == before
     assert stage.attack.play(stage.steps["d6.4"]).succeeded
     assert stage.attack.play(stage.steps["a1"]).succeeded
+
+
+@pytest.mark.usefixtures("undisturbed")
+@pytest.mark.parametrize("moment", ["policy in force", "egress is live", "packet-link is live", "the engine asks"])
+def test_ctrl_c_while_it_starts_leaves_the_host_as_it_was(stage: Stage, moment: str) -> None:
+    before = _trace(stage)
+    protection = Protection(stage.engine, policy(Builds.DENY))
+    protection.start(until=moment)
+    assert protection.stop(signal.SIGINT) == 0
+    assert _trace(stage) == before
+    assert stage.engine.answers()
+
+
+@pytest.mark.usefixtures("undisturbed")
+def test_killed_and_started_anew_it_still_leaves_the_host_as_it_was(stage: Stage) -> None:
+    before = _trace(stage)
+    with Protection(stage.engine, policy(Builds.DENY)) as protection:
+        protection.stop(signal.SIGKILL)
+        assert _trace(stage) != before
+        protection.start()
+    assert _trace(stage) == before
 
 
 @pytest.mark.usefixtures("undisturbed")

@@ -1,6 +1,7 @@
 """``pratique agent``: protect this host as a service."""
 
 import asyncio
+import contextlib
 import logging
 import signal
 import sys
@@ -18,6 +19,20 @@ from pratique.pipelines.account import Account, Status
 from pratique.pipelines.watch import Settings, protect
 
 
+class _Journal:
+    """Stderr, whose reader may go away: protection goes on without it."""
+
+    def write(self, line: str) -> None:
+        """Write a line."""
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            sys.stderr.write(line)
+
+    def flush(self) -> None:
+        """Write what waits."""
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            sys.stderr.flush()
+
+
 class JournalAccount:
     """An account as one JSON line an event on stderr, for a service's journal."""
 
@@ -29,7 +44,7 @@ class JournalAccount:
                 structlog.processors.JSONRenderer(),
             ],
             wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-            logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+            logger_factory=structlog.WriteLoggerFactory(file=_Journal()),  # type: ignore[arg-type]  # all that it uses
         )
         self._log: Any = structlog.get_logger()
 
@@ -89,11 +104,12 @@ def settings_from(options: Options, *, install_guard: bool, keep: bool, start_en
 
 
 def run(settings: Settings, account: Account) -> None:
-    """Protect the host until SIGINT or SIGTERM."""
+    """Protect the host until SIGINT, SIGTERM or the end of the terminal; to die of that would leave the API shut."""
 
     async def until_signalled() -> None:
         stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        hangup = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)  # nohup(1)
+        for number in (signal.SIGINT, signal.SIGTERM, *hangup):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         await protect(settings, account, stop)
 

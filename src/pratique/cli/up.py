@@ -1,6 +1,10 @@
 """``pratique up``: protect this host in the foreground and show what happens."""
 
+import contextlib
+import os
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Self
 
 import click
@@ -21,22 +25,46 @@ _STYLE = {
 }
 
 
+class _Screen(Console):
+    """A console whose reader may go away (``| head``, a closed terminal): protection goes on without it."""
+
+    def on_broken_pipe(self) -> None:
+        """Say no more; the default ends the program."""
+        self._leave()
+
+    @contextlib.contextmanager
+    def outlived(self) -> Iterator[None]:
+        """Say no more once something in the block could not be written."""
+        try:
+            yield
+        except OSError:
+            self._leave()
+
+    def _leave(self) -> None:
+        self.quiet = True
+        with contextlib.suppress(OSError, ValueError), Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), self.file.fileno())  # else Python complains when it flushes at the end
+
+
 class ScreenAccount:
     """An account for a person: one line an event, and on a terminal a last line with the counters."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
+    def __init__(self) -> None:
+        self._console = _Screen(highlight=False)
+        terminal = self._console.is_terminal
+        self._live = Live(console=self._console, auto_refresh=False, transient=True) if terminal else None
         self._alerts = self._refused = 0
 
     def __enter__(self) -> Self:
         if self._live is not None:
-            self._live.start()
+            with self._console.outlived():
+                self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._live is not None:
-            self._live.stop()
+            with self._console.outlived():
+                self._live.stop()
 
     def say(self, text: str) -> None:
         """Tell a step."""
@@ -76,16 +104,16 @@ class ScreenAccount:
         if self._live is None:
             return
         lost = f" · {status.lost} events lost" if status.lost else ""
-        self._live.update(
-            Text(
-                f"{status.containers} containers · {status.images} images · {status.flows} flows · "
-                f"{self._refused} refused · {self._alerts} alerts{lost} · Ctrl-C ends",
-                style="reverse",
-            )
+        counters = (
+            f"{status.containers} containers · {status.images} images · {status.flows} flows · "
+            f"{self._refused} refused · {self._alerts} alerts{lost} · Ctrl-C ends"
         )
+        with self._console.outlived():
+            self._live.update(Text(counters, style="reverse"), refresh=True)
 
     def _line(self, mark: str, text: str, style: str) -> None:
-        self._console.print(Text(f"{time.strftime('%H:%M:%S')} {mark} {text}", style=style), soft_wrap=True)
+        with self._console.outlived():
+            self._console.print(Text(f"{time.strftime('%H:%M:%S')} {mark} {text}", style=style), soft_wrap=True)
 
 
 @click.command()
@@ -100,5 +128,5 @@ def command(keep: bool, start_engine: bool) -> None:
     Another engine:                                        DOCKER_HOST=unix:///run/other.sock pratique up
     """  # noqa: D301
     settings = settings_from(config.load(), install_guard=True, keep=keep, start_engine=start_engine)
-    with ScreenAccount(Console(stderr=False, highlight=False)) as account:
+    with ScreenAccount() as account:
         run(settings, account)

@@ -78,7 +78,7 @@ class Guard:
         *,
         on_admitted: Callable[[str, ImageId], Awaitable[None]] = _nothing,
         own_token: str = "",
-        sensitive_paths: tuple[str, ...] = (),
+        sensitive_paths: Callable[[], tuple[str, ...]] = tuple,
         deadline_s: float = 3.0,
     ) -> None:
         """Bind the guard to its surroundings.
@@ -87,7 +87,7 @@ class Guard:
         :param record: keeps a decision; refusals, and what was let through that changes something
         :param on_admitted: awaited with container id and image id before a start is let through
         :param own_token: a random secret of this process; see :data:`OWN_HEADER`
-        :param sensitive_paths: paths of this host that are sensitive beyond the usual ones
+        :param sensitive_paths: returns paths of this host that are sensitive beyond the usual ones
         :param deadline_s: for everything but the wait for a scan
         """
         self._document = document
@@ -259,7 +259,7 @@ class Guard:
             driver = mount.volume_options.driver_config if mount.volume_options else None
             paths |= volume_paths(Volume(options=driver.options)) if driver else frozenset()
         resolved = await asyncio.to_thread(lambda: {path: _resolve(path) for path in paths}) if paths else {}
-        return Facts(containers=containers, volumes=volumes, paths=resolved, sensitive=self._sensitive)
+        return Facts(containers=containers, volumes=volumes, paths=resolved, sensitive=self._sensitive())
 
     async def _volume(self, name: str) -> Volume | None:
         told = await self._engine.inspect_volume(name) if _NAME.fullmatch(name) else None

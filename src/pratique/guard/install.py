@@ -76,7 +76,9 @@ def status(target: Target) -> Status:
     text = _read(_file(target))
     with _naming(target):
         configured = text is not None and target.plugin_name in daemon_json.plugins(text)
-    return Status(alive(target.plugin_socket), configured, _asks(target), _version(target))
+    asked = _asks(target)
+    version = _version(target) if asked or not configured else ""  # an engine whose plugin is gone answers after 15 s
+    return Status(alive(target.plugin_socket), configured, asked, version)
 
 
 def install(target: Target) -> None:
@@ -100,7 +102,8 @@ def install(target: Target) -> None:
         if before is not None:
             _write(_backup(file), before, like=file)
         _write(file, after, like=file)
-    os.kill(pid, signal.SIGHUP)
+    with contextlib.suppress(ProcessLookupError):  # it ended just now
+        os.kill(pid, signal.SIGHUP)
     if not _settles(target, asked=True):
         uninstall(target)
         msg = f"the engine did not begin to ask the plugin {target.plugin_name!r}; the change was undone"
@@ -119,7 +122,7 @@ def uninstall(target: Target) -> None:
     backup = _backup(file)
     now, before = _read(file), _read(backup)
     if now is not None:
-        with _naming(target):
+        with _naming(target, "mend it, then run 'pratique guard uninstall'; till then the engine waits for a guard"):
             if now == daemon_json.with_plugin(before, target.plugin_name):
                 rest = before
             else:
@@ -129,7 +132,8 @@ def uninstall(target: Target) -> None:
         elif rest != now:
             _write(file, rest, like=file)
     backup.unlink(missing_ok=True)
-    with contextlib.suppress(EngineError):  # an engine that is not running reads the file when it starts
+    # an engine that is not running reads the file when it starts
+    with contextlib.suppress(EngineError, ProcessLookupError):
         os.kill(engine_pid(target.docker_host), signal.SIGHUP)
         if not _settles(target, asked=False):
             msg = f"the engine still asks the plugin {target.plugin_name!r}"
@@ -137,20 +141,24 @@ def uninstall(target: Target) -> None:
 
 
 def engine_pid(docker_host: str) -> int:
-    """Return the process id of the engine behind an address: the unix socket's owner, else the one in its pid file.
+    """Return the process id of the engine behind an address.
+
+    It is the unix socket's owner, else (socket activation, TCP) the one in its pid file.
 
     :raises EngineError: when there is no such process
     """
     address = urlsplit(docker_host)
     candidates: list[int] = []
-    if address.scheme == "unix":
-        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as peer:
-            peer.settimeout(5)
-            peer.connect(address.path)
-            owner = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-            candidates.append(int(struct.unpack("3i", owner)[0]))
-    with contextlib.suppress(OSError, ValueError):
+    try:
+        if address.scheme == "unix":
+            with socket.socket(socket.AF_UNIX) as peer:
+                peer.settimeout(5)
+                peer.connect(address.path)
+                owner = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+                candidates.append(int(struct.unpack("3i", owner)[0]))
         candidates.append(int(_PID_FILE.read_text()))
+    except (OSError, ValueError):
+        pass  # where nobody listens, the pid file is another engine's or left over
     for pid in candidates:
         with contextlib.suppress(OSError):
             if Path(f"/proc/{pid}/comm").read_text().strip() in _ENGINE_NAMES:
@@ -252,13 +260,13 @@ def _read(file: Path) -> str | None:
 
 
 @contextlib.contextmanager
-def _naming(target: Target) -> Iterator[None]:
+def _naming(target: Target, hint: str = "mend it first; it was left untouched") -> Iterator[None]:
     """Name the file in what is wrong with its text."""
     try:
         yield
     except InputError as error:
         msg = f"{target.daemon_json} is not a valid engine configuration: {error.what}"
-        raise InputError(msg, hint="mend it first; it was left untouched") from error
+        raise InputError(msg, hint=hint) from error
 
 
 def _write(file: Path, text: str, *, like: Path) -> None:

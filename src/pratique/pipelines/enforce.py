@@ -65,7 +65,7 @@ class Enforcement:
             text = self._path.read_bytes()
         except OSError as error:
             msg = f"policy {self._path} cannot be read: {error.strerror}"
-            raise PolicyError(msg) from error
+            raise PolicyError(msg, hint="put a policy there: 'pratique policy init' prints one") from error
         self._apply(parse(text, name=str(self._path)), text)
 
     def reload_if_changed(self) -> None:

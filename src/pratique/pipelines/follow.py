@@ -40,9 +40,12 @@ class Follower:
         self._arrival = asyncio.Event()
         self.images: frozenset[ImageId] = frozenset()
         self.containers: set[str] = set()
+        self.data_root: tuple[str, ...] = ()
+        """The folder of the engine's data; nothing while it is not known."""
 
     async def adopt(self) -> None:
         """Take in every container that is there."""
+        self.data_root = ((await self._engine.info()).root_dir,)
         containers = await self._engine.containers()
         self.containers = {container.id for container in containers}
         for container in containers:

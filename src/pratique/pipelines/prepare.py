@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pratique.errors import PratiqueError, UsageError
+from pratique.errors import HostError, PratiqueError, UsageError
 from pratique.model import ImageId, Report
 from pratique.pipelines.account import Account
 from pratique.pipelines.admit import Admissions
@@ -22,9 +22,17 @@ def only_agent(run_dir: Path) -> Iterator[None]:
     """Hold the host's lock.
 
     :raises UsageError: when another agent holds it
+    :raises HostError: when it cannot be made
     """
-    run_dir.mkdir(parents=True, exist_ok=True, mode=0o755)
-    descriptor = os.open(run_dir / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    path = run_dir / LOCK_NAME
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True, mode=0o755)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    except OSError as error:
+        msg = f"the agent's lock {path} cannot be opened for writing: {error.strerror}"
+        raise HostError(
+            msg, hint="run as root, or set PRATIQUE_RUN_DIR to a directory that may be written to"
+        ) from error
     try:
         _lock(descriptor)
         yield

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -66,19 +66,42 @@ async def protect(settings: Settings, account: Account, stop: asyncio.Event) -> 
     :raises PratiqueError: when protection cannot begin
     """
     async with AsyncExitStack() as undo:
-        undo.enter_context(only_agent(settings.run_dir))
-        for mounted in mount_kernel_filesystems():
-            account.say(f"mounted {mounted}")
-        state_dir = settings.store_path.parent
-        undo.enter_context(running_engine(settings.docker_host, state_dir, account, may_start=settings.start_engine))
-        agent = await undo.enter_async_context(_assembled(settings, account))
-        await undo.enter_async_context(agent.answering())
-        await agent.settle_policy()
-        sensor = await undo.enter_async_context(agent.enforcing())
-        await undo.enter_async_context(agent.installed())
-        account.say("protecting; Ctrl-C ends it" if settings.install_guard else "protecting")
-        await agent.run(sensor, stop)
+        async with _broken_off_by(stop):
+            undo.enter_context(only_agent(settings.run_dir))
+            for mounted in mount_kernel_filesystems():
+                account.say(f"mounted {mounted}")
+            state_dir = settings.store_path.parent
+            starting = running_engine(settings.docker_host, state_dir, account, may_start=settings.start_engine)
+            undo.enter_context(starting)
+            agent = await undo.enter_async_context(_assembled(settings, account))
+            await undo.enter_async_context(agent.answering())
+            await agent.settle_policy()
+            sensor = await undo.enter_async_context(agent.enforcing())
+            await undo.enter_async_context(agent.installed())
+            account.say("protecting; Ctrl-C ends it" if settings.install_guard else "protecting")
+        if not stop.is_set():
+            await agent.run(sensor, stop)
         account.say("stopping")
+
+
+@asynccontextmanager
+async def _broken_off_by(stop: asyncio.Event) -> AsyncIterator[None]:
+    """Break the block off when an event is set, as :func:`asyncio.timeout` does when time is up."""
+    block = asyncio.current_task()
+    assert block is not None
+
+    async def watch() -> None:
+        await stop.wait()
+        block.cancel()
+
+    watching = asyncio.ensure_future(watch())
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not stop.is_set() or block.uncancel():
+            raise
+    finally:
+        watching.cancel()
 
 
 class _Agent:
@@ -100,6 +123,7 @@ class _Agent:
         if settings.policy_path.exists():
             enforcement.load()
             return
+        waits = False
         while True:
             try:
                 await make_policy(settings.policy_path, self._account, self._engine, self._parts.admissions)
@@ -107,7 +131,9 @@ class _Agent:
             except EngineError:
                 if settings.install_guard:
                     raise
-                self._account.say("no policy yet, so waiting for the engine to see what runs there")
+                if not waits:
+                    self._account.say("no policy yet, so waiting for the engine to see what runs there")
+                waits = True
                 await asyncio.sleep(_ENGINE_LOOK_S)
         enforcement.load()
 
@@ -115,9 +141,7 @@ class _Agent:
     async def answering(self) -> AsyncIterator[None]:
         """Answer the engine's questions for as long as the block lasts. It asks before it serves its own API."""
         parts = self._parts
-        sensitive = [str(self._settings.store_path.parent)]
-        with suppress(EngineError):  # it is not up yet; the usual place is sensitive anyway
-            sensitive.append((await self._engine.info()).root_dir)
+        state_dir = str(self._settings.store_path.parent)
         guard = Guard(
             lambda: parts.enforcement.document,
             self._engine,
@@ -125,7 +149,7 @@ class _Agent:
             self._decided,
             on_admitted=self._admitted,
             own_token=self._token,
-            sensitive_paths=tuple(sensitive),
+            sensitive_paths=lambda: (state_dir, *parts.follower.data_root),
         )
         async with guard, serve(guard, self._settings.plugin_socket):
             yield
@@ -136,8 +160,8 @@ class _Agent:
         settings, enforcement = self._settings, self._parts.enforcement
         driver = "systemd" if systemd_is_running() else "cgroupfs"
         try:
-            driver = (await self._engine.info()).cgroup_driver
             await self._parts.follower.adopt()
+            driver = (await self._engine.info()).cgroup_driver
         except EngineError:
             if settings.install_guard:
                 raise
@@ -167,13 +191,16 @@ class _Agent:
             yield
             return
         target = Target(settings.daemon_json, settings.docker_host, settings.plugin_name, settings.plugin_socket)
-        await asyncio.to_thread(install, target)
-        self._account.say(f"guard: the engine asks for every request (plugin {settings.plugin_name})")
+        installing = asyncio.ensure_future(asyncio.to_thread(install, target))
         try:
+            await asyncio.shield(installing)
+            self._account.say(f"guard: the engine asks for every request (plugin {settings.plugin_name})")
             yield
         finally:
-            await asyncio.to_thread(uninstall, target)
-            self._account.say(f"guard removed; {settings.daemon_json} is as it was")
+            await asyncio.wait({installing})  # a thread cannot be broken off; what failed is undone already
+            if not installing.exception():
+                await asyncio.to_thread(uninstall, target)
+                self._account.say(f"guard removed; {settings.daemon_json} is as it was")
 
     async def run(self, sensor: Sensor, stop: asyncio.Event) -> None:
         """Watch until told to stop."""

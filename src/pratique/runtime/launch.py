@@ -58,6 +58,8 @@ def start_engine(docker_host: str, log: Path) -> int:
         if process.poll() is not None:
             break
         time.sleep(_POLL_S)
+    process.terminate()
+    process.wait()
     last = log.read_text(errors="replace").strip().splitlines()[-1:] or ["(no output)"]
     msg = f"dockerd did not come up: {last[0][:300]}"
     raise EngineError(msg, hint=f"its output is in {log}")

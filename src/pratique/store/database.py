@@ -81,7 +81,7 @@ class Database:
     def _check_known(self, revision: str) -> None:
         if revision > HEAD:
             msg = f"store {self.path} was written by a newer version of Pratique (schema {revision})"
-            raise StoreError(msg, hint="upgrade Pratique, or use another --state-dir")
+            raise StoreError(msg, hint="upgrade Pratique, or set PRATIQUE_STATE_DIR to another directory")
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -126,7 +126,7 @@ def _require(path: Path) -> None:
         raise StoreError(msg, hint="start 'pratique up'") from error
     except OSError as error:
         msg = f"store {path} cannot be read: {error.strerror}"
-        raise StoreError(msg, hint="run as root, or use another --state-dir") from error
+        raise StoreError(msg, hint="run as root, or set PRATIQUE_STATE_DIR to another directory") from error
 
 
 def _create(path: Path) -> None:
@@ -136,7 +136,7 @@ def _create(path: Path) -> None:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
     except OSError as error:
         msg = f"store {path} cannot be opened for writing: {error.strerror}"
-        raise StoreError(msg, hint="run as root, or use another --state-dir") from error
+        raise StoreError(msg, hint="run as root, or set PRATIQUE_STATE_DIR to another directory") from error
 
 
 def _revision(connection: Connection) -> str:
