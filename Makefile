@@ -29,6 +29,7 @@ $(VENV)/.installed: requirements/dev.lock pyproject.toml
 	@touch $@
 
 venv: $(VENV)/.installed
+	@:
 
 bpf:
 	@$(MAKE) --no-print-directory -C bpf PYTHON=$(CURDIR)/$(PYTHON)
