@@ -48,7 +48,7 @@ class FullDisk(Store):
         if self.failures:
             self.failures -= 1
             msg = "the disk is full"
-            raise StoreError(msg)
+            raise StoreError(msg, hint="make room")
         super().append_decisions(decisions)
 
 
@@ -65,7 +65,7 @@ def test_a_full_disk_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
     asyncio.run(record())
     with Store.open(tmp_path / "s.db", read_only=True) as store:
         assert len(store.decisions()) == 2
-    assert listener.warned == ["the disk is full; trying again"] * 2
+    assert listener.warned == ["the disk is full; trying again make room"] * 2
 
 
 def test_a_repeated_alert_is_told_once_a_minute_and_counted_each_time(tmp_path: Path) -> None:
