@@ -205,6 +205,13 @@ PQ_INLINE bool chooses_source(struct __sk_buff *skb, __u8 family)
 	       (family == PQ_FAMILY_IPV6 && flags & 1UL << INET_FLAGS_FREEBIND);
 }
 
+/* The engine's NAT has put the port of its own socket where the program had 53. */
+PQ_INLINE void name_resolver(struct pq_peer *peer)
+{
+	if (peer->protocol == PQ_FLOW_TCP || peer->protocol == PQ_FLOW_UDP)
+		peer->port = DNS_PORT;
+}
+
 /* A refused connection may outlive its cgroup, which nobody is then the owner of. */
 PQ_INLINE bool is_condemned(struct bpf_sock *sk)
 {
@@ -229,9 +236,8 @@ int packet_leaves(struct __sk_buff *skb)
 		return owner.slot.egress == PQ_EGRESS_ENFORCE ? REFUSE : PASS;
 	if (skb->ifindex == LOOPBACK_INTERFACE && !is_answered_here(&packet))
 		__builtin_memcpy(packet.peer.address, packet.own_address, sizeof(packet.own_address));
-	else if (is_resolver(&packet.peer) &&
-		 (packet.peer.protocol == PQ_FLOW_TCP || packet.peer.protocol == PQ_FLOW_UDP))
-		packet.peer.port = DNS_PORT; /* the engine's NAT has put its own port there */
+	else if (is_resolver(&packet.peer))
+		name_resolver(&packet.peer);
 	else if (is_free(skb, sk, &packet))
 		return PASS;
 	if (packet.peer.protocol == PQ_FLOW_TCP && sk->type == SOCK_STREAM)

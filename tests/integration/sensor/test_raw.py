@@ -71,6 +71,21 @@ def test_source_route_as_a_socket_option_is_refused(cell: Cell, inmate: Inmate) 
 
 
 @pytest.mark.parametrize(
+    "code",
+    [
+        f"r.sendto(ipv4(17, '127.0.0.11', {UDP}, options=bytes([1, 1, 1, 0])), ('127.0.0.11', 0))",
+        "q = socket.socket(socket.AF_INET, socket.SOCK_RAW, 17); q.setsockopt(0, 4, bytes([1, 1, 1, 0]));"
+        f"q.sendto({UDP}, ('127.0.0.11', 0))",
+        f"r.sendto(ipv4(17, '127.0.0.11', {UDP}, offset=0x2000), ('127.0.0.11', 0))",
+        "r.sendto(ipv4(132, '127.0.0.11', bytes(16)), ('127.0.0.11', 0))",
+    ],
+    ids=["options", "options of a socket", "fragment", "another protocol"],
+)
+def test_odd_packet_does_not_reach_the_engines_resolver(inmate: Inmate, code: str) -> None:
+    assert inmate.try_to(IPV4 + code)["errno"] == errno.EPERM
+
+
+@pytest.mark.parametrize(
     "packet",
     [
         f"ipv6(17, {FOE6!r}, udp)",
