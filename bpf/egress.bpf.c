@@ -87,6 +87,30 @@ PQ_INLINE bool has_listener(struct __sk_buff *skb, const struct pq_packet *packe
 	return listens;
 }
 
+/* Up to 6.6 */
+struct inet_sock___bits {
+	__u8 freebind : 1, hdrincl : 1, transparent : 1;
+} __attribute__((preserve_access_index));
+
+/*
+ * Whether the program, not the kernel, says where the socket's packets come from: an allowed peer would answer to the
+ * attacker. IPv4 minds a foreign source where only FREEBIND is set.
+ */
+PQ_INLINE bool chooses_source(struct __sk_buff *skb, __u8 family)
+{
+	struct inet_sock *inet = (void *)BPF_CORE_READ((struct sk_buff *)skb, sk);
+	struct inet_sock___bits *bits = (void *)inet;
+	unsigned long flags;
+
+	if (!bpf_core_field_exists(inet->inet_flags))
+		return BPF_CORE_READ_BITFIELD_PROBED(bits, hdrincl) ||
+		       BPF_CORE_READ_BITFIELD_PROBED(bits, transparent) ||
+		       (family == PQ_FAMILY_IPV6 && BPF_CORE_READ_BITFIELD_PROBED(bits, freebind));
+	flags = BPF_CORE_READ(inet, inet_flags);
+	return flags & (1UL << INET_FLAGS_HDRINCL | 1UL << INET_FLAGS_TRANSPARENT) ||
+	       (family == PQ_FAMILY_IPV6 && flags & 1UL << INET_FLAGS_FREEBIND);
+}
+
 /*
  * TCP of a stream socket. Answers of a server pass; raw sockets that send TCP do not come here. A SYN-ACK leaves by way
  * of the listener, which is marked INCOMING and hands that on to the connection's socket.
@@ -109,6 +133,8 @@ PQ_INLINE int leave_stream(struct __sk_buff *skb, struct bpf_sock *sk, struct pq
 	}
 	if (state->direction == INCOMING)
 		return account_ingress(owner, packet, amount);
+	if (opens && chooses_source(skb, packet->peer.family))
+		make_raw(packet, IPPROTO_TCP);
 	if (state->generation != owner->generation) {
 		state->verdict = judge(owner, &packet->peer);
 		state->generation = owner->generation;
@@ -163,13 +189,16 @@ PQ_INLINE bool is_answered_here(const struct pq_packet *packet)
 	       !((to[0] ^ from[0]) | (to[1] ^ from[1]) | (to[2] ^ from[2]) | (to[3] ^ from[3]));
 }
 
-/* Loopback is free, but not for what pretends to be the resolver, and not for raw sockets on the host's. */
+/*
+ * Loopback is free, but not for what pretends to be the resolver, for what would be sent on from there, and for raw
+ * sockets on the host's.
+ */
 PQ_INLINE bool is_free(struct __sk_buff *skb, struct bpf_sock *sk, const struct pq_packet *packet)
 {
 	struct pq_peer self = {.family = packet->peer.family};
 	struct pq_socket *state;
 
-	if (skb->ifindex != LOOPBACK_INTERFACE)
+	if (skb->ifindex != LOOPBACK_INTERFACE || packet->steered)
 		return false;
 	if (is_forged_answer(packet)) {
 		__builtin_memcpy(self.address, packet->own_address, sizeof(self.address));
@@ -179,30 +208,6 @@ PQ_INLINE bool is_free(struct __sk_buff *skb, struct bpf_sock *sk, const struct 
 		return true;
 	state = bpf_sk_storage_get(&pq_sockets, sk, 0, 0);
 	return !state || !state->on_host;
-}
-
-/* Up to 6.6 */
-struct inet_sock___bits {
-	__u8 freebind : 1, hdrincl : 1, transparent : 1;
-} __attribute__((preserve_access_index));
-
-/*
- * Whether the program, not the kernel, says where the socket's packets come from: an allowed peer would answer to the
- * attacker. IPv4 minds a foreign source where only FREEBIND is set.
- */
-PQ_INLINE bool chooses_source(struct __sk_buff *skb, __u8 family)
-{
-	struct inet_sock *inet = (void *)BPF_CORE_READ((struct sk_buff *)skb, sk);
-	struct inet_sock___bits *bits = (void *)inet;
-	unsigned long flags;
-
-	if (!bpf_core_field_exists(inet->inet_flags))
-		return BPF_CORE_READ_BITFIELD_PROBED(bits, hdrincl) ||
-		       BPF_CORE_READ_BITFIELD_PROBED(bits, transparent) ||
-		       (family == PQ_FAMILY_IPV6 && BPF_CORE_READ_BITFIELD_PROBED(bits, freebind));
-	flags = BPF_CORE_READ(inet, inet_flags);
-	return flags & (1UL << INET_FLAGS_HDRINCL | 1UL << INET_FLAGS_TRANSPARENT) ||
-	       (family == PQ_FAMILY_IPV6 && flags & 1UL << INET_FLAGS_FREEBIND);
 }
 
 /* The engine's NAT has put the port of its own socket where the program had 53. */

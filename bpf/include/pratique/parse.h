@@ -17,6 +17,7 @@
 #define IPV6_OFFSET 0xfff8
 #define MAX_EXTENSIONS 4
 #define NEXT_HOP_BY_HOP 0
+#define NEXT_ROUTING 43
 #define NEXT_FRAGMENT 44
 #define NEXT_DESTINATION 60
 #define PROTOCOL_ICMPV6 58
@@ -40,6 +41,7 @@ struct pq_packet {
 	__u8 protocol; /* the number in the header, or behind the last extension that was read */
 	__u16 payload; /* offset of the transport's payload, 0: none */
 	__u16 length;  /* of transport header and payload */
+	bool steered;  /* by a header that may send it on from where it arrives */
 };
 
 /* Only the beginning that options and fragments of IPv6 have in common; lengths are in 8 bytes beyond the first 8. */
@@ -109,7 +111,8 @@ PQ_INLINE bool read_ipv4(struct __sk_buff *skb, struct pq_packet *packet, bool o
 	packet->peer.address[0] = outgoing ? ip.daddr : ip.saddr;
 	packet->own_address[0] = outgoing ? ip.saddr : ip.daddr;
 	packet->hop_limit = ip.ttl;
-	if (ip.ihl != sizeof(ip) / 4)
+	packet->steered = ip.ihl != sizeof(ip) / 4;
+	if (packet->steered)
 		make_raw(packet, ip.protocol);
 	else if (bpf_ntohs(ip.frag_off) & IPV4_OFFSET)
 		set_protocol(packet, ip.protocol);
@@ -145,6 +148,7 @@ PQ_INLINE bool read_ipv6(struct __sk_buff *skb, struct pq_packet *packet, bool o
 		offset += next == NEXT_FRAGMENT ? sizeof(extension) : (extension.length + 1) * 8;
 		next = extension.next;
 	}
+	packet->steered = next == NEXT_ROUTING;
 	read_transport(skb, packet, offset, next, outgoing);
 	return true;
 }

@@ -93,6 +93,8 @@ def test_socket_with_the_attackers_address_sends_nothing(
     assert inmate.try_to(bind) == {"value": None}
     for peer in (f"({here!r}, 7000)", f"({friend!r}, {PORT})"):
         assert inmate.try_to(f"u.sendto(b'secret', {peer})")["errno"] == errno.EPERM
+    connect = bind.replace("SOCK_DGRAM", "SOCK_STREAM") + f"; u.settimeout(0.5); u.connect(({friend!r}, {PORT}))"
+    assert "errno" in inmate.try_to(connect)
     assert cell.frames() == []
 
 
@@ -100,4 +102,15 @@ def test_socket_with_the_attackers_address_sends_nothing(
 def test_allowed_peer_is_not_made_to_answer_the_attacker(cell: Cell, forger: Inmate, friend: str, foe: str) -> None:
     for forged in (f"udp({foe!r}, {friend!r}, {PORT})", f"tcp({foe!r}, {friend!r}, {PORT}, 2)"):
         assert forger.try_to(f"send({forged}, {friend!r})")["errno"] == errno.EPERM
+    assert cell.frames() == []
+
+
+def test_source_route_on_loopback_leads_nowhere(cell: Cell, forger: Inmate) -> None:
+    for path in ("ip_forward", "conf/all/accept_source_route", "conf/lo/accept_source_route"):
+        cell.inside.run("sh", "-c", f"echo 1 > /proc/sys/net/ipv4/{path}")
+    route = f"bytes([1, 131, 7, 4]) + pack({FOE4!r})"
+    for source in ("192.0.2.1", FRIEND4):
+        octets = f"struct.pack('>BBHHHBBH', 71, 0, 0, 0, 0, 64, 17, 0) + pack({source!r}) + pack('127.0.0.1') + {route}"
+        sent = forger.try_to(f"send({octets} + struct.pack('>HHHH', {PORT}, {PORT}, 14, 0) + b'secret', '127.0.0.1')")
+        assert sent["errno"] == errno.EPERM
     assert cell.frames() == []
