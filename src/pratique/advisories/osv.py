@@ -3,7 +3,8 @@
 Source: https://ossf.github.io/osv-schema/ 1.x. Ranges of type GIT are left out: packages have versions, not commits.
 """
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Final
 
@@ -205,11 +206,23 @@ def _spans(entry: _Affected, order: Scheme) -> tuple[Span, ...]:
     if ranges and order in _DISTRIBUTIONS:
         # distributions list the versions that the range holds; the range is the statement
         return tuple(spans)
-    for version in entry.versions or ():
-        key = version_key(order, version)
-        if not any(span.contains(key) for span in spans):
-            spans.append(Span(key, after(key)))
-    return tuple(spans)
+    keys = dict.fromkeys(version_key(order, version) for version in entry.versions or ())
+    return (*spans, *(Span(key, after(key)) for key in _outside(keys, spans)))
+
+
+def _outside(keys: Iterable[bytes], spans: list[Span]) -> Iterator[bytes]:
+    """Yield the keys that lie in none of the spans; a document may have very many of both."""
+    lows: list[bytes] = []
+    reach: list[bytes | None] = []
+    for span in sorted(spans, key=lambda span: span.low):
+        before = reach[-1] if reach else span.high
+        lows.append(span.low)
+        reach.append(None if before is None or span.high is None else max(before, span.high))
+    for key in keys:
+        at = bisect_right(lows, key)
+        high = reach[at - 1] if at else b""
+        if high is not None and key >= high:
+            yield key
 
 
 def _spans_of_range(found: _Range, order: Scheme) -> Iterator[Span]:

@@ -189,3 +189,27 @@ def test_any_document_is_an_advisory_nothing_or_one_error(document: dict[str, An
     for package in advisory.affected if advisory else ():
         assert package.spans
         assert all(span.high is None or span.low < span.high for span in package.spans)
+
+
+def test_many_versions_and_ranges_are_read_in_one_pass() -> None:
+    events = [event for n in range(0, 60_000, 2) for event in ({"introduced": f"{n}.0"}, {"fixed": f"{n + 1}.0"})]
+    found = read(affected=[affected(events=events, versions=[f"{n}.5" for n in range(60_000)])])
+    assert found is not None
+    assert len(found.affected[0].spans) == 60_000
+
+
+@given(
+    ranges=st.lists(st.tuples(st.integers(0, 20), st.one_of(st.none(), st.integers(0, 20))), max_size=4),
+    versions=st.lists(st.integers(0, 25), max_size=8),
+)
+def test_listed_versions_add_what_no_range_holds(ranges: list[tuple[int, int | None]], versions: list[int]) -> None:
+    entry = affected(versions=[str(version) for version in versions])
+    entry["ranges"] = [
+        {"type": "ECOSYSTEM", "events": [{"introduced": str(low)}, *([] if high is None else [{"fixed": str(high)}])]}
+        for low, high in ranges
+    ]
+    advisory = read(affected=[entry])
+    for n in range(26):
+        assert (advisory is not None and holds_for(advisory, str(n))) or n not in set(versions)
+    spans = advisory.affected[0].spans if advisory else ()
+    assert len(spans) == len(set(spans))
