@@ -28,6 +28,7 @@ def decode(text: bytes, kind: type[_Value]) -> _Value:
     :raises ValueError: with one line that names the place
     """
     try:
+        text.decode()  # YAML may be UTF-16 as well; whoever stores or shows a document takes it for UTF-8
         _inspect(text)
         return msgspec.yaml.decode(text, type=kind)
     except (yaml.YAMLError, msgspec.MsgspecError, UnicodeDecodeError) as error:

@@ -21,6 +21,7 @@ def test_short_document_is_the_default_one() -> None:
         (b"", "Expected"),
         (b"- a", "Expected"),
         (b"\xff\xfe", "not a valid policy"),
+        ("version: 1".encode("utf-16"), "utf-8"),
         (b"version: 2", "version 2"),
         (b"biulds: deny", "biulds"),
         (b"builds: maybe", "maybe"),
