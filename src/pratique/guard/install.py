@@ -113,7 +113,7 @@ def install(target: Target) -> None:
 def uninstall(target: Target) -> None:
     """Have the engine stop asking the guard, and give ``daemon.json`` back as it was.
 
-    A file that somebody edited in between only loses the plugin's name.
+    A file that somebody edited in between only loses the plugin's name; one that is gone comes back as it was.
 
     :raises HostError: when the file cannot be written or the engine goes on asking
     :raises InputError: when ``daemon.json`` is not valid
@@ -131,6 +131,8 @@ def uninstall(target: Target) -> None:
             file.unlink()
         elif rest != now:
             _write(file, rest, like=file)
+    elif before is not None:  # an engine that was told of the file by its command line does not go on without it
+        _write(file, before, like=backup)
     backup.unlink(missing_ok=True)
     # an engine that is not running reads the file when it starts
     with contextlib.suppress(EngineError, ProcessLookupError):

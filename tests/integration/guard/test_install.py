@@ -80,6 +80,17 @@ def test_what_somebody_changed_in_between_stays(guarded: Guarded) -> None:
     assert not _asked(guarded)
 
 
+def test_a_file_that_is_gone_in_between_comes_back(guarded: Guarded) -> None:
+    """An engine that was told of the file by its command line reads nothing anew without it."""
+    file = guarded.engine.daemon_json
+    file.write_text('{"debug": false}')
+    install(guarded.target)
+    file.unlink()
+    uninstall(guarded.target)
+    assert file.read_text() == '{"debug": false}'
+    assert not _asked(guarded)
+
+
 def test_a_symbolic_link_stays_one(guarded: Guarded, tmp_path: Path) -> None:
     file = guarded.engine.daemon_json
     real = tmp_path / "real.json"
