@@ -53,7 +53,7 @@ int socket_made(struct bpf_sock *sk)
 		return PASS;
 	state = bpf_sk_storage_get(&pq_sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!state)
-		return PASS;
+		return REFUSE;
 	state->of_user = 1;
 	state->on_host = on_host(sk);
 	return PASS;
@@ -127,7 +127,7 @@ PQ_INLINE int leave_stream(struct __sk_buff *skb, struct bpf_sock *sk, struct pq
 		state->direction = OUTGOING;
 		state->generation = 0;
 	} else if (state->direction == UNKNOWN) {
-		bool incoming = packet->tcp_flags & TCP_SYN || has_listener(skb, packet);
+		bool incoming = packet->tcp_flags & TCP_SYN ? sk->state == STATE_LISTEN : has_listener(skb, packet);
 
 		state->direction = incoming ? INCOMING : OUTGOING;
 	}
@@ -189,6 +189,13 @@ PQ_INLINE bool is_answered_here(const struct pq_packet *packet)
 	       !((to[0] ^ from[0]) | (to[1] ^ from[1]) | (to[2] ^ from[2]) | (to[3] ^ from[3]));
 }
 
+/* What would be answered elsewhere is judged by where. Nothing of the packet but its source is sure to get there. */
+PQ_INLINE void make_raw_to_source(struct pq_packet *packet)
+{
+	__builtin_memcpy(packet->peer.address, packet->own_address, sizeof(packet->own_address));
+	make_raw(packet, packet->protocol);
+}
+
 /*
  * Loopback is free, but not for what pretends to be the resolver, for what would be sent on from there, and for raw
  * sockets on the host's.
@@ -240,7 +247,7 @@ int packet_leaves(struct __sk_buff *skb)
 	if (!sk || !read_packet(skb, &packet, true))
 		return owner.slot.egress == PQ_EGRESS_ENFORCE ? REFUSE : PASS;
 	if (skb->ifindex == LOOPBACK_INTERFACE && !is_answered_here(&packet))
-		__builtin_memcpy(packet.peer.address, packet.own_address, sizeof(packet.own_address));
+		make_raw_to_source(&packet);
 	else if (is_resolver(&packet.peer))
 		name_resolver(&packet.peer);
 	else if (is_free(skb, sk, &packet))
