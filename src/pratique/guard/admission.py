@@ -30,6 +30,8 @@ OWN_HEADER: Final = "X-Pratique-Agent"
 
 _MAX_JOINED: Final = 32
 _MAX_MOUNTED: Final = 256
+_MAX_WAITING: Final = 64
+"""Requests that may wait for scans as long as the policy lets them; a flood of them must not keep others out."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 
 _log = structlog.get_logger(__name__)
@@ -98,6 +100,7 @@ class Guard:
         self._own_token = own_token.encode()
         self._sensitive = sensitive_paths
         self._deadline_s = deadline_s
+        self._waiting = 0
         self._scans: dict[ImageId, asyncio.Task[Report | PratiqueError]] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -141,6 +144,13 @@ class Guard:
         self._keep(decision, subject)
         return decision
 
+    def is_own(self, body: bytes | None) -> bool:
+        """Tell whether the engine asks about a call of this very agent, which must not wait behind others."""
+        try:
+            return self._is_own(request.decode_call(body))
+        except Refusal:
+            return False
+
     def _is_own(self, call: Call) -> bool:
         token = call.headers.get(OWN_HEADER.lower(), "").encode()
         return bool(self._own_token) and hmac.compare_digest(token, self._own_token)
@@ -176,12 +186,12 @@ class Guard:
         subject.text = f"create {body.image}"
         async with self._deadline():
             image = await self._engine.image(body.image)
-            if image is None:
-                return  # the engine answers 404, and docker run pulls; what it is by the start is judged then
-            subject.image = image.id
+            subject.image = image.id if image else ""
             facts = await self._facts(body.host_config, ())
-        _refuse_first(violations(body.host_config, facts), document, image.id)
-        await self._passing(image, document)
+        # An image that comes in this very moment has no permits yet.
+        _refuse_first(violations(body.host_config, facts), document, subject.image)
+        if image is not None:  # else the engine answers 404, docker run pulls, and what came is judged then
+            await self._passing(image, document)
 
     async def _start(self, name: str, document: Document, subject: "_Subject") -> None:
         async with self._deadline():
@@ -273,7 +283,12 @@ class Guard:
             scan = self._tasks.create_task(self._scan(image))
             self._scans[image.id] = scan
             scan.add_done_callback(lambda _: self._scans.pop(image.id, None))
-        done, _ = await asyncio.wait({scan}, timeout=document.admission.scan_deadline_s)
+        self._waiting += 1
+        try:
+            patience = document.admission.scan_deadline_s if self._waiting <= _MAX_WAITING else self._deadline_s
+            done, _ = await asyncio.wait({scan}, timeout=patience)
+        finally:
+            self._waiting -= 1
         if not done:
             refuse("start.scanning", f"the scan of image {image.name} is still running", "try again in a moment")
         if scan.cancelled():
@@ -330,7 +345,7 @@ def _refuse_first(found: Iterator[Violation], document: Document, image_id: str)
     permits = set(entry.permit) if entry else set()
     for violation in found:
         if violation.permit is None or violation.permit not in permits:
-            raise violation.refusal()
+            raise violation.refusal(is_known=bool(image_id))
 
 
 def _refuse_report(image: ImageIdentity, fault: tuple[Finding, ...] | str) -> None:

@@ -48,10 +48,16 @@ class Violation(Struct, frozen=True):
     what: str
     remedy: str = ""
 
-    def refusal(self) -> Refusal:
-        """Return the refusal with the two ways out: the permit, or without."""
+    def refusal(self, *, is_known: bool = True) -> Refusal:
+        """Return the refusal with the two ways out: the permit, or without.
+
+        :param is_known: the engine has the image; else nothing can be permitted to it
+        """
         if self.permit is None:
             return Refusal(self.rule, self.what, self.remedy)
+        if not is_known:
+            what = f"the container asks for {self.what}, and its image is not here"
+            return Refusal(self.rule, what, "pull the image first; then its permits count")
         ways = f"add permit: [{self.permit}] to the policy entry of this image, or {self.remedy or 'leave it out'}"
         return Refusal(self.rule, f"the container asks for {self.what}", ways)
 

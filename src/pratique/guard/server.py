@@ -66,7 +66,7 @@ async def serve(guard: Guard, path: Path) -> AsyncIterator[None]:
         finally:
             connections.discard(task)
 
-    server = await asyncio.start_unix_server(connected, sock=listener, limit=_CHUNK)
+    server = await asyncio.start_unix_server(connected, sock=listener, limit=_CHUNK, backlog=MAX_CONNECTIONS)
     try:
         yield
     finally:
@@ -175,7 +175,7 @@ class _Connection:
         return self._http.our_state is h11.DONE and not self._crowded
 
     async def _decide(self, body: bytes | None) -> bytes:
-        if self._crowded:
+        if self._crowded and not self._guard.is_own(body):
             busy = Refusal("guard.busy", "too many requests are waiting", "try again in a moment")
             return msgspec.json.encode(_Answer(False, busy.message))
         decision = await self._guard.decide(body)

@@ -8,7 +8,7 @@ import pytest
 from pratique.errors import EngineError, ImageError
 from pratique.guard import OWN_HEADER
 from pratique.model import Decision, ImageId, ImageIdentity, Report, Verdict
-from pratique.policy import Access, Admission, Document
+from pratique.policy import Access, Admission, Document, Permit
 from pratique.runtime import OWN_CALL_HEADER
 from tests.unit.guard.asking import BAD, GOOD, World, question, rule
 
@@ -29,9 +29,18 @@ def test_an_image_whose_report_fails_is_neither_created_nor_started(world: World
 
 def test_an_image_that_the_engine_does_not_have_is_left_to_its_404(world: World) -> None:
     """Otherwise ``docker run`` would never pull; start judges whatever came."""
-    asked = ("POST", "/v1.41/containers/create", {"Image": "absent:1", "HostConfig": {"Privileged": True}})
+    asked = ("POST", "/v1.41/containers/create", {"Image": "absent:1"})
     assert rule(world.ask(*asked)) == "allow"
     assert rule(world.ask("POST", "/v1.41/containers/absent/start")) == "allow"
+
+
+def test_an_image_that_comes_in_this_moment_has_no_permits_yet(world: World) -> None:
+    """A name that comes and goes beside the request must not let a forbidden container come to be."""
+    world.permit(Permit.PRIVILEGED)
+    asked = {"Image": "absent:1", "HostConfig": {"Privileged": True}}
+    decision = world.ask("POST", "/v1.41/containers/create", asked)
+    assert rule(decision) == "create.privileged"
+    assert "pull the image first" in decision.reason
 
 
 def test_what_is_admitted_is_told_before_the_start_is_answered(world: World) -> None:

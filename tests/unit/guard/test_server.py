@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from pratique.errors import HostError
-from pratique.guard import alive, serve
+from pratique.guard import OWN_HEADER, alive, serve
 from pratique.guard.request import MAX_QUESTION
+from pratique.guard.server import MAX_CONNECTIONS
 from tests.unit.guard.asking import World, question
 
 
@@ -100,6 +101,21 @@ def test_garbage_on_the_socket_ends_that_connection_alone(path: Path, garbage: b
             assert b'"Allow":true' not in await reader.read()
             writer.close()
             assert await _send(path, _call(ASK, question("GET", "/info"))) == [(200, {"Allow": True})]
+
+    asyncio.run(story())
+
+
+def test_a_crowd_is_refused_and_the_agents_own_calls_go_through_it(path: Path) -> None:
+    async def story() -> None:
+        guard = World().guard(own_token="secret")
+        async with guard, serve(guard, path):
+            crowd = [await asyncio.open_unix_connection(str(path)) for _ in range(MAX_CONNECTIONS)]
+            ((_, refused),) = await _send(path, _call(ASK, question("GET", "/info")))
+            assert refused["Msg"].startswith("guard.busy: ")
+            own = question("GET", "/info", **{OWN_HEADER: "secret"})
+            assert await _send(path, _call(ASK, own)) == [(200, {"Allow": True})]
+            for _, writer in crowd:
+                writer.close()
 
     asyncio.run(story())
 
