@@ -4,13 +4,14 @@ In: arguments. Out: results on stdout, talk on stderr, an exit code. Never: deci
 Commands are imported only when they run, so that ``pratique --help`` stays fast; the table below is checked by a test.
 """
 
+import os
 import sys
 from typing import Any, Final
 
 import click
 
 from pratique import __version__
-from pratique.errors import PratiqueError
+from pratique.errors import HostError, PratiqueError
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "up": ("pratique.cli.up", "Protect this host: scan, guard, watch, and show what happens."),
@@ -90,11 +91,25 @@ def run(arguments: list[str] | None = None) -> int:
         click.echo("stopped", err=True)
         return 1
     except PratiqueError as error:
-        click.echo(_line(f"pratique: {error.what}"), err=True)
-        if error.hint:
-            click.echo(_line(f"hint: {error.hint}"), err=True)
+        _tell(error)
         return error.exit_code
+    except OSError as error:
+        return _end(error)
     return result if isinstance(result, int) else 0
+
+
+def _end(error: OSError) -> int:
+    if isinstance(error, BrokenPipeError):  # whoever reads has enough: 'pratique alerts | head'
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    else:
+        _tell(HostError(f"{error.filename or 'the host'}: {error.strerror or error}"))
+    return 1
+
+
+def _tell(error: PratiqueError) -> None:
+    click.echo(_line(f"pratique: {error.what}"), err=True)
+    if error.hint:
+        click.echo(_line(f"hint: {error.hint}"), err=True)
 
 
 def _line(text: str) -> str:

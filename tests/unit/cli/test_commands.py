@@ -110,3 +110,17 @@ def test_output_never_replaces_a_device_or_a_link(tmp_path: Path) -> None:
     assert (link.is_symlink(), target.read_bytes()) == (True, b"new")
     replace_file(Path("/dev/null"), b"gone")
     assert Path("/dev/null").is_char_device()
+
+
+def test_path_that_the_host_refuses_is_one_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["alerts", "--state-dir", "x" * 5000]) == 1
+    what, hint = capsys.readouterr().err.splitlines()
+    assert what.startswith("pratique: ")
+    assert hint.startswith("hint: ")
+
+
+def test_reader_that_has_enough_is_no_error() -> None:
+    script = f"set -o pipefail; {sys.executable} -m pratique policy init | true"
+    for _ in range(3):
+        told = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+        assert told.stderr == ""
