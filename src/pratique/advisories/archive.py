@@ -22,7 +22,7 @@ class ArchiveLimits(Struct, frozen=True):
     archive_bytes: int = 4 << 30
     directory_bytes: int = 64 << 20
     entries: int = 600_000
-    entry_bytes: int = 32 << 20
+    entry_bytes: int = 8 << 20
     total_bytes: int = 32 << 30
     ratio: int = 250
     """Unpacked bytes for one byte of the file; the denser a bomb, the higher."""
