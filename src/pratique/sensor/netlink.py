@@ -1,7 +1,8 @@
-"""The ends of containers' veth pairs that are on this side, by rtnetlink(7).
+"""Where frames of containers come in on this side, by rtnetlink(7).
 
 A veth counts whose other end is in another network namespace (attribute ``IFLA_LINK_NETNSID``): that is how an engine
-connects a container. Everything else on the host is left alone.
+connects a container. Bridges count too: what goes on to the world comes out of one, also from a veth so new that nobody
+has seen it yet. Everything else on the host is left alone.
 """
 
 import errno
@@ -35,15 +36,15 @@ _BUFFER_BYTES: Final = 1 << 20
 _MAX_READS: Final = 256
 
 
-class VethChange(Struct, frozen=True):
-    """A veth with its other end elsewhere is there, or an interface is gone."""
+class LinkChange(Struct, frozen=True):
+    """A veth with its other end elsewhere or a bridge is there, or an interface is gone."""
 
     index: int
     present: bool
 
 
-class VethWatch:
-    """Tells which veths are there and which come and go, in the network namespace in which it was made.
+class LinkWatch:
+    """Tells which veths and bridges are there and which come and go, in the network namespace in which it was made.
 
     The socket is readable when there is something to :meth:`read`.
 
@@ -65,9 +66,9 @@ class VethWatch:
         """Return the socket's descriptor."""
         return self._socket.fileno()
 
-    def read(self) -> list[VethChange]:
+    def read(self) -> list[LinkChange]:
         """Return what waits. After an overflow everything that is there is told again."""
-        changes: list[VethChange] = []
+        changes: list[LinkChange] = []
         for _ in range(_MAX_READS):
             try:
                 message, sender = self._socket.recvfrom(_RECEIVE_BYTES)
@@ -92,9 +93,9 @@ class VethWatch:
         self._socket.sendto(request, (0, 0))
 
 
-def parse_changes(data: bytes) -> list[VethChange]:
-    """Return the changes in a netlink datagram; what is damaged or not about veths is passed over."""
-    changes: list[VethChange] = []
+def parse_changes(data: bytes) -> list[LinkChange]:
+    """Return the changes in a netlink datagram; what is damaged or about other interfaces is passed over."""
+    changes: list[LinkChange] = []
     position = 0
     while position + _HEADER.size <= len(data):
         length, kind = _HEADER.unpack_from(data, position)[:2]
@@ -106,15 +107,16 @@ def parse_changes(data: bytes) -> list[VethChange]:
             continue
         index: int = _LINK.unpack_from(body)[2]
         if kind == _DELETED_LINK:
-            changes.append(VethChange(index=index, present=False))
-        elif _is_container_end(dict(_attributes(body[_LINK.size :]))):
-            changes.append(VethChange(index=index, present=True))
+            changes.append(LinkChange(index=index, present=False))
+        elif _brings_frames(dict(_attributes(body[_LINK.size :]))):
+            changes.append(LinkChange(index=index, present=True))
     return changes
 
 
-def _is_container_end(attributes: dict[int, bytes]) -> bool:
+def _brings_frames(attributes: dict[int, bytes]) -> bool:
     information = dict(_attributes(attributes.get(_LINK_INFO, b"")))
-    return information.get(_INFO_KIND, b"").rstrip(b"\0") == b"veth" and _LINK_NETNSID in attributes
+    kind = information.get(_INFO_KIND, b"").rstrip(b"\0")
+    return kind == b"bridge" or (kind == b"veth" and _LINK_NETNSID in attributes)
 
 
 def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:

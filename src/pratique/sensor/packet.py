@@ -1,6 +1,7 @@
 """Sockets below IP: features ``packet-socket`` (the system call) and ``packet-link`` (the frames).
 
-``packet-link`` sits on the host's end of each container's veth pair and follows the pairs as they come and go.
+``packet-link`` sits on the host's end of each container's veth pair and on bridges, and follows them as they come and
+go.
 """
 
 import contextlib
@@ -15,13 +16,13 @@ from pratique.model import PacketSocketEvent
 from pratique.sensor.blob import BlobHeader, Loaded
 from pratique.sensor.feature import Feature, Links, all_or_none, attach_program
 from pratique.sensor.kernel import AttachType, Command, attempt, attributes, link_tcx
-from pratique.sensor.netlink import VethWatch
+from pratique.sensor.netlink import LinkWatch
 from pratique.sensor.wire import EventKind
 
 _RECORD: Final = struct.Struct("=QQIIII16s")
 """``struct pq_packet_socket_event``"""
 _FRAME_PROGRAM: Final = "judge_frame"
-_LINK_PREFIX: Final = "veth-"
+_LINK_PREFIX: Final = "frames-"
 _NO_INTERFACE: Final = 0x7FFFFFFF
 
 
@@ -37,7 +38,7 @@ class PacketSocket(Feature):
 
 
 class PacketLink(PacketSocket):
-    """Frames on the host's end of a veth pair that did not come down through IP. Needs tcx: kernel 6.6.
+    """Frames of containers that did not come down through IP, where they reach the host. Needs tcx: kernel 6.6.
 
     It sees the interfaces of the network namespace in which it is made, which has to be the engine's.
     """
@@ -45,11 +46,11 @@ class PacketLink(PacketSocket):
     name: ClassVar[str] = "packet-link"
 
     def __init__(self) -> None:
-        self._watch: VethWatch | None = None
+        self._watch: LinkWatch | None = None
         self._adopted = True
 
     def attach(self, loaded: Loaded, header: BlobHeader, cgroups: Mapping[int, int]) -> dict[str, int]:
-        """Attach to every veth that is there, and begin to watch for more."""
+        """Attach to every interface that is there, and begin to watch for more."""
         frames = loaded.programs[_FRAME_PROGRAM]
         _demand_tcx(frames)
         with all_or_none() as links:
@@ -57,23 +58,23 @@ class PacketLink(PacketSocket):
                 if program.name != _FRAME_PROGRAM:
                     links.update(attach_program(loaded.programs[program.name], program, cgroups))
             self._adopted = False
-            for change in self._veths().read():
+            for change in self._interfaces().read():
                 if change.present and _link_name(change.index) not in links:
                     links.update(_attach_to(frames, change.index))
         return links
 
     def wait_on(self) -> list[int]:
         """Return the descriptor that tells of interfaces."""
-        return [self._veths().fileno()]
+        return [self._interfaces().fileno()]
 
     def tend(self, links: Links) -> None:
-        """Attach to new veths and drop what is left of those that are gone.
+        """Attach to new interfaces and drop what is left of those that are gone.
 
-        :raises KernelError: when the kernel refuses a veth that is there
+        :raises KernelError: when the kernel refuses an interface that is there
         """
         stale = {name for name in links.names() if name.startswith(_LINK_PREFIX)} if self._adopted else set()
         self._adopted = False
-        for change in self._veths().read():
+        for change in self._interfaces().read():
             name = _link_name(change.index)
             stale.discard(name)
             if not change.present:
@@ -90,9 +91,9 @@ class PacketLink(PacketSocket):
             self._watch.close()
             self._watch = None
 
-    def _veths(self) -> VethWatch:
+    def _interfaces(self) -> LinkWatch:
         if self._watch is None:
-            self._watch = VethWatch()
+            self._watch = LinkWatch()
         return self._watch
 
 

@@ -109,6 +109,14 @@ def test_first_frame_of_a_new_container_ends_at_the_host(watched: Watched, peer:
         assert sniffer.frames(watched.engine.network.pid) == []
 
 
+def test_frame_of_a_pair_that_nobody_saw_come_ends_at_the_bridge(watched: Watched, container: Container) -> None:
+    """As when the agent is dead and the engine starts a container once more."""
+    watched.enforce(egress=EgressMode.ENFORCE)
+    container.restart(timeout=0)
+    assert result(container, "/acts", "packet-by-ring", "eth0") == 0
+    assert [(event.family, event.killed) for event in watched.packet_sockets()] == [(socket.AF_PACKET, True)]
+
+
 def test_ip_goes_through_a_guarded_pair(watched: Watched, container: Container, peer: Container) -> None:
     watched.enforce(egress=EgressMode.LEARN)
     address = peer.attrs["NetworkSettings"]["IPAddress"]
@@ -149,7 +157,7 @@ def test_link_of_a_removed_container_is_let_go(watched: Watched) -> None:
     def links() -> int:
         watched.events()
         directory = watched.engine.pin_dir / "packet-link"
-        return sum(1 for pin in directory.glob("*/link-veth-*"))
+        return sum(1 for pin in directory.glob("*/link-frames-*"))
 
     container = watched.start()
     wait_until(lambda: links() >= 1, "a link to the new pair")
