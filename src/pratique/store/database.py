@@ -70,7 +70,7 @@ class Database:
             revision = _revision(connection)  # another process may have migrated while this one waited for the lock
             if revision != HEAD:
                 self._check_known(revision)
-                _upgrade(connection)
+                _upgrade(connection, self.path)
 
     def _check_revision(self, revision: str) -> None:
         self._check_known(revision)
@@ -147,14 +147,19 @@ def _revision(connection: Connection) -> str:
     return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or "")
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, path: Path) -> None:
     from alembic import command  # noqa: PLC0415  # 200 ms, needed once in the life of a schema
     from alembic.config import Config  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
 
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        msg = f"store {path} has a schema that is not Pratique's: {error}"
+        raise StoreError(msg, hint=f"keep it for inquiry and begin a new one: mv {path} {path}.damaged") from error
 
 
 def _explain(path: Path, error: SQLAlchemyError) -> StoreError:

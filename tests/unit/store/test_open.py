@@ -104,6 +104,17 @@ def test_newer_schema_is_refused(tmp_path: Path) -> None:
             Store.open(path, read_only=read_only)
 
 
+def test_store_of_an_unknown_schema_is_one_error(tmp_path: Path) -> None:
+    path = tmp_path / "pratique.db"
+    Store.open(path).close()
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE alembic_version SET version_num = '0000'")
+    connection.commit()
+    connection.close()
+    with pytest.raises(StoreError, match="not Pratique's"):
+        Store.open(path)
+
+
 def test_empty_file_is_refused_read_only_and_filled_otherwise(tmp_path: Path) -> None:
     path = tmp_path / "pratique.db"
     path.touch()
