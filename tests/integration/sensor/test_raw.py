@@ -74,8 +74,7 @@ def test_source_route_as_a_socket_option_is_refused(cell: Cell, inmate: Inmate) 
     "code",
     [
         f"r.sendto(ipv4(17, '127.0.0.11', {UDP}, options=bytes([1, 1, 1, 0])), ('127.0.0.11', 0))",
-        "q = socket.socket(2, socket.SOCK_RAW, 17); q.setsockopt(0, 4, bytes([1, 1, 1, 0]));"
-        + f"q.sendto({UDP}, ('127.0.0.11', 0))",
+        f"q = socket.socket(2, 3, 17); q.setsockopt(0, 4, bytes([1, 1, 1, 0])); q.sendto({UDP}, ('127.0.0.11', 0))",
         f"r.sendto(ipv4(17, '127.0.0.11', {UDP}, offset=0x2000), ('127.0.0.11', 0))",
         "r.sendto(ipv4(132, '127.0.0.11', bytes(16)), ('127.0.0.11', 0))",
     ],
