@@ -17,6 +17,16 @@ from pratique.policy import first_policy, render
 from pratique.runtime import Engine, engine_is_running, start_engine, systemd_is_running
 
 
+def privileged() -> None:
+    """See that this process may do what protecting takes.
+
+    :raises HostError: when it may not
+    """
+    if os.geteuid():
+        msg = "protecting a host takes root: to load programs into the kernel and to configure the engine"
+        raise HostError(msg, hint="run it as root")
+
+
 @contextmanager
 def only_agent(run_dir: Path) -> Iterator[None]:
     """Hold the host's lock.
@@ -86,6 +96,7 @@ async def make_policy(path: Path, account: Account, engine: Engine, admissions: 
     """Make the first policy from what runs on this host, and write it down.
 
     :raises EngineError: when the engine does not answer
+    :raises HostError: when it cannot be written
     """
     images = await engine.images()
     containers = await engine.containers()
@@ -97,8 +108,12 @@ async def make_policy(path: Path, account: Account, engine: Engine, admissions: 
             with suppress(PratiqueError):  # told by the book of reports; an image without a report is not listed
                 reports[image.id] = await admissions.report(image)
     document = first_policy(images, containers, reports)
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _write(path, render(document))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _write(path, render(document))
+    except OSError as error:
+        msg = f"policy {path} cannot be written: {error.strerror}"
+        raise HostError(msg, hint="run as root, and make room on its file system") from error
 
 
 def _write(path: Path, text: str) -> None:

@@ -22,7 +22,7 @@ from pratique.pipelines.enforce import Enforcement
 from pratique.pipelines.exposed import open_endpoints
 from pratique.pipelines.follow import Follower
 from pratique.pipelines.observe import Observer
-from pratique.pipelines.prepare import make_policy, only_agent, running_engine, scan_workers
+from pratique.pipelines.prepare import make_policy, only_agent, privileged, running_engine, scan_workers
 from pratique.pipelines.recorder import Recorder
 from pratique.pipelines.scan import scan_engine_image
 from pratique.pipelines.subjects import Subjects
@@ -67,6 +67,7 @@ async def protect(settings: Settings, account: Account, stop: asyncio.Event) -> 
     """
     async with AsyncExitStack() as undo:
         async with _broken_off_by(stop):
+            privileged()
             undo.enter_context(only_agent(settings.run_dir))
             for mounted in mount_kernel_filesystems():
                 account.say(f"mounted {mounted}")

@@ -1,12 +1,19 @@
 """What must be settled before protection begins."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from pratique.errors import HostError, UsageError
-from pratique.pipelines.prepare import only_agent
+from pratique.pipelines.prepare import only_agent, privileged
 from pratique.pipelines.presence import LOCK_NAME, agent_runs
+
+
+def test_who_is_not_root_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(HostError, match="takes root"):
+        privileged()
 
 
 def test_second_agent_is_told_of_the_first(tmp_path: Path) -> None:
