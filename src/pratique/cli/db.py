@@ -9,10 +9,12 @@ from typing import Final
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from pratique import config
 from pratique.advisories import DEFAULT_FAMILIES, Database, Imported, Source, build
 from pratique.advisories.download import PUBLISHED, download
+from pratique.cli.listing import printable
 from pratique.errors import StoreError
 
 _OLD_AFTER_DAYS: Final = 14
@@ -65,7 +67,7 @@ def update(families: tuple[str, ...], source: str, state_dir: str | None) -> Non
 def import_(files: tuple[Path, ...], family: str, state_dir: str | None) -> None:
     """Take advisories from zips of OSV documents. All files or none: what is there of their ecosystems is replaced."""
     path = config.load({"state_dir": state_dir}).advisories_path
-    _build(path, [Source(path=file, name=file.name, family=family) for file in files])
+    _build(path, [Source(path=file, name=printable(file.name), family=family) for file in files])
 
 
 @command.command()
@@ -80,7 +82,8 @@ def status(state_dir: str | None) -> None:
         table.add_column(heading, justify="right" if heading == "ADVISORIES" else "left", overflow="fold")
     for feed in feeds:
         changed = _age(now - feed.data_at) if feed.data_at else "not told"
-        table.add_row(feed.family, f"{feed.advisories:,}", changed, _age(now - feed.imported_at), feed.source)
+        cells = (feed.family, f"{feed.advisories:,}", changed, _age(now - feed.imported_at), feed.source)
+        table.add_row(*(Text(printable(cell)) for cell in cells))
     Console(soft_wrap=True).print(table)
     old = [feed.family for feed in feeds if now - (feed.data_at or feed.imported_at) > _OLD_AFTER_DAYS * _DAY]
     if old:
@@ -102,7 +105,10 @@ def _build(path: Path, sources: Sequence[Source]) -> None:
     started = time.monotonic()
     with Console(stderr=True).status("reading advisories") as progress:
         imported = build(
-            path, sources, now=time.time(), progress=lambda name, count: progress.update(f"reading {name}: {count:,}")
+            path,
+            sources,
+            now=time.time(),
+            progress=lambda name, count: progress.update(Text(f"reading {name}: {count:,}")),
         )
     for found in imported:
         click.echo(_told(found), err=True)
