@@ -32,7 +32,7 @@ venv: $(VENV)/.installed
 	@:
 
 bpf:
-	@$(MAKE) --no-print-directory -C bpf PYTHON=$(CURDIR)/$(PYTHON)
+	@$(MAKE) --no-print-directory -C bpf PYTHON=../$(PYTHON)
 
 setup: system
 	@$(MAKE) --no-print-directory venv
