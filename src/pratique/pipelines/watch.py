@@ -114,6 +114,8 @@ class _Agent:
         self._engine = engine
         self._token = token
         self._parts = parts
+        self._failed = False
+        """Whether it ended by an error while it protected: then it fails closed."""
 
     async def settle_policy(self) -> None:
         """Put the policy file into force; where there is none, make the first policy from what the engine runs.
@@ -181,8 +183,9 @@ class _Agent:
             enforcement.attach(sensor)
             yield sensor
         finally:
-            sensor.close(keep=settings.keep)
-            self._account.say("enforcement stays in the kernel" if settings.keep else "enforcement lifted")
+            keep = settings.keep or self._failed
+            sensor.close(keep=keep)
+            self._account.say("enforcement stays in the kernel" if keep else "enforcement lifted")
 
     @asynccontextmanager
     async def installed(self) -> AsyncIterator[None]:
@@ -199,12 +202,24 @@ class _Agent:
             yield
         finally:
             await asyncio.wait({installing})  # a thread cannot be broken off; what failed is undone already
-            if not installing.exception():
+            if self._failed:
+                self._account.warn(
+                    "the guard stays: the engine refuses every request until Pratique runs again",
+                    "start it again, or give up protection with 'pratique guard uninstall'",
+                )
+            elif not installing.exception():
                 await asyncio.to_thread(uninstall, target)
                 self._account.say(f"guard removed; {settings.daemon_json} is as it was")
 
     async def run(self, sensor: Sensor, stop: asyncio.Event) -> None:
-        """Watch until told to stop."""
+        """Watch until told to stop. Whatever else ends it leaves guard and enforcement where they are."""
+        try:
+            await self._watch(sensor, stop)
+        except BaseException:
+            self._failed = True
+            raise
+
+    async def _watch(self, sensor: Sensor, stop: asyncio.Event) -> None:
         parts = self._parts
         self._judge_posture()
         observer = Observer(sensor, parts.subjects, parts.detector, parts.recorder, parts.recorded_flows)
