@@ -75,7 +75,9 @@ def test_doctor_without_an_engine_says_what_is_missing(
 def test_doctor_works_for_any_user(root: None, tmp_path: Path) -> None:
     del root
     code = "from pratique.cli import main; main(['doctor'])"
+    reads = "+dac_read_search"  # this code, wherever it lies: root's home is closed to others
     drop = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+    drop += ["--inh-caps", reads, "--ambient-caps", reads]
     done = subprocess.run(
         [*drop, sys.executable, "-c", code],
         capture_output=True,
