@@ -7,8 +7,8 @@ from msgspec import Struct
 
 from pratique.analyzers.base import Fact
 from pratique.analyzers.options import Options
-from pratique.image import printable
 from pratique.model import Finding, Package, Unread
+from pratique.text import printable
 
 
 class Facts(Struct, frozen=True):

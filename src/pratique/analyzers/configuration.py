@@ -11,8 +11,9 @@ from pratique.analyzers.base import Context
 from pratique.analyzers.malware import find_in_text
 from pratique.analyzers.ownership import SET_ID
 from pratique.analyzers.secrets import find_secrets
-from pratique.image import ImageConfig, Kind, Node, RunConfig, printable
+from pratique.image import ImageConfig, Kind, Node, RunConfig
 from pratique.model import Finding, FindingKind, Severity
+from pratique.text import printable
 
 _ROOT_USERS: Final = ("", "0", "root")
 _SECRET_NAME: Final = re.compile(

@@ -5,7 +5,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from pratique.image import Image, Kind, printable
+from pratique.image import Image, Kind
+from pratique.text import printable
 
 _MAX_BYTES: Final = 64 << 10
 _LINE: Final = re.compile(r"^([A-Z_]+)=(.*)$", re.MULTILINE)

@@ -12,6 +12,7 @@ import click
 
 from pratique import __version__
 from pratique.errors import HostError, PratiqueError
+from pratique.text import printable
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "up": ("pratique.cli.up", "Protect this host: scan, guard, watch, and show what happens."),
@@ -115,4 +116,4 @@ def _tell(error: PratiqueError) -> None:
 def _line(text: str) -> str:
     """Return one line that a terminal only prints, and that ends: errors quote files, names and documents."""
     shown = text if len(text) <= _MAX_LINE else f"{text[:_MAX_LINE]}…"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in shown)
+    return printable(shown)

@@ -14,8 +14,8 @@ from rich.text import Text
 from pratique import config
 from pratique.advisories import DEFAULT_FAMILIES, Database, Imported, Source, build
 from pratique.advisories.download import PUBLISHED, download
-from pratique.cli.listing import printable
 from pratique.errors import StoreError
+from pratique.text import printable
 
 _OLD_AFTER_DAYS: Final = 14
 _DAY: Final = 86_400

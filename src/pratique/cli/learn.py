@@ -8,13 +8,14 @@ from typing import Final
 
 import click
 
-from pratique.cli.listing import Age, Span, image_ids, image_names, printable
+from pratique.cli.listing import Age, Span, image_ids, image_names
 from pratique.cli.output import emit, require_new
 from pratique.config import Options, load
 from pratique.errors import UsageError
 from pratique.model import Severity
 from pratique.policy import Document, Lesson, learn, read, render
 from pratique.store import Store
+from pratique.text import printable
 
 _EXPECTED: Final = frozenset({"net.egress", "net.miner-port"})
 """Alerts that say no more than "this peer is not on the list", which is what learning is about."""

@@ -20,6 +20,7 @@ from msgspec import Struct
 from pratique.config import load
 from pratique.errors import UsageError
 from pratique.store import Store
+from pratique.text import printable
 
 POLL_S: Final = 0.5
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -231,16 +232,6 @@ _STYLES: Final = {
     "refused": "bold green",
     "deny": "bold green",
 }
-
-
-def printable(text: str) -> str:
-    """Return text that a terminal only prints: control, format and invisible characters become escapes."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
-        for character in text
-    )
 
 
 def local_time(at: float | None) -> str:

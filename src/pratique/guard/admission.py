@@ -18,12 +18,13 @@ from pratique.errors import PratiqueError
 from pratique.guard import gojson, request
 from pratique.guard.container import Facts, Violation, needs, violations, volume_paths
 from pratique.guard.judge import create_body, judge, judge_body
-from pratique.guard.refusal import Refusal, printable, refuse
+from pratique.guard.refusal import Refusal, refuse
 from pratique.guard.request import ApiRequest, Call
 from pratique.guard.routes import Power, find
 from pratique.guard.settings import ExecBody, HostConfig, Inspected, MountPoint, Volume
 from pratique.model import Decision, Finding, ImageId, ImageIdentity, Report, Verdict
 from pratique.policy import Document, Permit, judge_report
+from pratique.text import printable
 
 OWN_HEADER: Final = "X-Pratique-Agent"
 """The agent's own calls carry its token here and are let through."""
@@ -126,7 +127,7 @@ class Guard:
             subject.text = printable(
                 f"{call.method[:10]} {call.target.partition('?')[0][:200]}"
             )  # queries hold secrets
-            subject.source = printable(call.user) or "local"
+            subject.source = printable(call.user[:200]) or "local"
             if self._is_own(call):
                 return subject.decision(Verdict.ALLOW, "own-call")
             await self._judge(call, subject)

@@ -6,6 +6,7 @@ The ids are stable: people search for them, alerts carry them, and ``docs/guard.
 from typing import Final, NoReturn
 
 from pratique.errors import GateError
+from pratique.text import printable
 
 RULES: Final[dict[str, str]] = {
     "request.unreadable": "The engine's question is empty or cannot be decoded; a crashed plugin is asked again so.",
@@ -85,18 +86,13 @@ class Refusal(GateError):  # noqa: N818  # an answer, not a failure
     """
 
     def __init__(self, rule: str, what: str, remedy: str = "") -> None:
-        super().__init__(printable(what), hint=printable(remedy))
+        super().__init__(printable(what[:_MAX_TEXT]), hint=printable(remedy[:_MAX_TEXT]))
         self.rule = rule
 
     @property
     def message(self) -> str:
         """What the client is told: the rule, what is wrong, what to do."""
         return f"{self.rule}: {self.what}" + (f"; {self.hint}" if self.hint else "")
-
-
-def printable(text: str) -> str:
-    """Return a text that a client had a hand in, so that a terminal can show it: bounded and without control codes."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text[:_MAX_TEXT])
 
 
 def refuse(rule: str, what: str, remedy: str = "") -> NoReturn:

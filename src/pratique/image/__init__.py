@@ -13,7 +13,7 @@ from pratique.image.image import Image, open_image
 from pratique.image.options import Options
 from pratique.image.region import ROOM_HINT, spool_directory, write_spool
 from pratique.image.tar import Kind
-from pratique.image.tree import Node, Tree, printable
+from pratique.image.tree import Node, Tree
 
 __all__ = [
     "ROOM_HINT",
@@ -26,7 +26,6 @@ __all__ = [
     "RunConfig",
     "Tree",
     "open_image",
-    "printable",
     "spool_directory",
     "write_spool",
 ]

@@ -12,7 +12,7 @@ from pratique.image.layer import GZIP, OpenLayers
 from pratique.image.options import Options
 from pratique.image.region import Region
 from pratique.image.tar import Kind, walk
-from pratique.image.tree import printable
+from pratique.text import printable
 
 _MAX_LINKS: Final = 8
 _HINT: Final = "name an engine's image, a file made by 'docker save', or an OCI layout"

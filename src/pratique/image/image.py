@@ -12,8 +12,9 @@ from pratique.image.layer import OpenLayers, UnsupportedLayerError
 from pratique.image.locate import Parts, locate
 from pratique.image.options import Options
 from pratique.image.tar import Header, walk
-from pratique.image.tree import Node, Tree, printable
+from pratique.image.tree import Node, Tree
 from pratique.model import ImageId, ImageIdentity, Unread
+from pratique.text import printable
 
 if TYPE_CHECKING:
     from pratique.image.region import Region

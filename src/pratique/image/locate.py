@@ -20,7 +20,7 @@ from pratique.image.documents import (
 )
 from pratique.image.options import Options
 from pratique.image.region import Region
-from pratique.image.tree import printable
+from pratique.text import printable
 
 _MAX_INDEX_DEPTH: Final = 3
 _MAX_IMAGES: Final = 100

@@ -19,6 +19,7 @@ from pratique.image.options import Options
 from pratique.image.sparse import Segments
 from pratique.image.tar import Header, Kind
 from pratique.model import Unread
+from pratique.text import printable
 
 _WHITEOUT: Final = ".wh."
 _OPAQUE: Final = ".wh..wh..opq"
@@ -240,12 +241,6 @@ class Tree:
     def _complain(self, path: str, reason: str) -> None:
         if len(self.unread) < self._options.max_unread:
             self.unread.append(Unread(path=printable(path[:500]), reason=printable(reason)))
-
-
-def printable(text: str) -> str:
-    """Return text from an image so that it can neither break an encoder nor steer a terminal."""
-    text = text.encode(errors="surrogateescape").decode(errors="backslashreplace")
-    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _node(path: str, layer: int, header: Header, source: Node | None) -> Node:

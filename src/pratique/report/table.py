@@ -7,6 +7,7 @@ from typing import Final
 
 from pratique.model import Finding, FindingKind, Report
 from pratique.report.summary import summarize
+from pratique.text import printable
 
 DEFAULT_WIDTH: Final = 100
 _MIN_WIDTH: Final = 60
@@ -39,7 +40,7 @@ def render_table(report: Report, width: int) -> str:
         if len(report.unread) > _MAX_UNREAD:
             lines.append(f"  … and {len(report.unread) - _MAX_UNREAD} more")
     lines += ["", *_sums(report)]
-    return "\n".join(_printable(line.rstrip()) for line in lines) + "\n"
+    return "\n".join(printable(line.rstrip()) for line in lines) + "\n"
 
 
 def _head(report: Report) -> Iterator[str]:
@@ -99,11 +100,6 @@ def _sums(report: Report) -> Iterator[str]:
 def _wrapped(text: str, width: int, indent: int = 2) -> list[str]:
     space = " " * indent
     return textwrap.wrap(text, width, initial_indent=space, subsequent_indent=space + "  ") or [space]
-
-
-def _printable(line: str) -> str:
-    """Return a line in which nothing steers a terminal: names and titles come from images and feeds."""
-    return line if line.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
 
 
 def _cut(text: str, size: int) -> str:

@@ -11,7 +11,7 @@ from tests.unit.cli.conftest import Run
 
 @pytest.mark.parametrize(
     ("name", "shown"),
-    [(b"[red]a.zip", "[red]a.zip"), (b"\x1b[31ma.zip", r"\x1b[31ma.zip"), (b"\xfe.zip", r"\udcfe.zip")],
+    [(b"[red]a.zip", "[red]a.zip"), (b"\x1b[31ma.zip", r"\x1b[31ma.zip"), (b"\xfe.zip", r"\xfe.zip")],
 )
 def test_name_of_a_file_is_text_and_no_command(pratique: Run, host: Path, name: bytes, shown: str) -> None:
     path = host / os.fsdecode(name)

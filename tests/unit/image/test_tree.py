@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pratique.errors import ImageError
-from pratique.image import Kind, Options, Tree, printable
+from pratique.image import Kind, Options, Tree
 from pratique.image.tar import Header
 
 
@@ -175,12 +175,6 @@ def test_symlink_is_followed_inside_the_root_only(target: str) -> None:
     node = merged([file("etc/passwd", 9), link("d/link", target)]).find("d/link")
     assert node is not None
     assert node.path == "etc/passwd"
-
-
-def test_printable_breaks_nothing() -> None:
-    assert printable("a\udcffb") == "a\\xffb"
-    assert printable("\x1b[31mred\n") == "\\x1b[31mred\\n"
-    assert printable("plain é 漢") == "plain é 漢"
 
 
 NAMES = st.sampled_from(["a", "b", "c"])
