@@ -56,7 +56,7 @@ SAMPLES: dict[str, tuple[str, Callable[[], str]]] = {
     "age-secret-key": ("%s", lambda: "AGE-SECRET-KEY-1" + word(58, "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L")),
     "json-web-token": ("Authorization: Bearer %s", jwt),
     "npm-token": ("%s", lambda: "npm_" + word(36)),
-    "npmrc-auth": ("//registry.npmjs.org/:_authToken=%s", lambda: word(36)),
+    "npmrc-auth": ("//npm.shop.example/:_authToken=%s", lambda: word(36)),
     "pypi-token": ("%s", lambda: "pypi-AgEIcHlwaS5vcmc" + word(80)),
     "rubygems-key": ("%s", lambda: "rubygems_" + word(48, HEX)),
     "docker-hub-token": ("%s", lambda: "dckr_pat_" + word(27)),
