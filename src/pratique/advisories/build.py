@@ -67,7 +67,7 @@ def build(
     :raises StoreError: when the database cannot be written
     """
     try:
-        database.parent.mkdir(parents=True, exist_ok=True)
+        database.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _lock(database.with_name(database.name + ".lock")), _beside(database) as path:
             with closing(sqlite3.connect(path.as_uri(), uri=True, isolation_level=None)) as connection:
                 imported = _fill(connection, database, sources, now=now, progress=progress, limits=limits)

@@ -103,7 +103,9 @@ def _end(error: OSError) -> int:
     if isinstance(error, BrokenPipeError):  # whoever reads has enough: 'pratique alerts | head'
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     else:
-        _tell(HostError(f"{error.filename or 'the host'}: {error.strerror or error}"))
+        forbidden = isinstance(error, PermissionError)
+        hint = "run as root, or set PRATIQUE_STATE_DIR to a directory of your own" if forbidden else ""
+        _tell(HostError(f"{error.filename or 'the host'}: {error.strerror or error}", hint=hint))
     return 1
 
 

@@ -136,7 +136,7 @@ def _age(seconds: float) -> str:
 
 def _make_directory(path: Path) -> None:
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         msg = f"{path} cannot be made: {error.strerror}"
         raise StoreError(msg, hint="run as root, or set PRATIQUE_STATE_DIR to a directory of your own") from error

@@ -128,7 +128,7 @@ def _keep(report: Report, path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError:
         return
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
+    if not os.access(path if os.path.exists(path) else path.parent, os.W_OK):  # noqa: PTH110  # raises nothing
         return
     try:
         with Store.open(path) as store:

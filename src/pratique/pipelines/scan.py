@@ -128,13 +128,15 @@ async def _spool(export: AsyncIterator[bytes], path: Path, options: images.Optio
 
 def _match(packages: tuple[Package, ...], path: Path | None) -> tuple[list[Finding], float, list[Unread]]:
     """Return vulnerabilities, the age of the data, and what could not be asked; a missing database is no error."""
-    if path is None or not path.exists():
-        return [], 0.0, []
     try:
+        if path is None or not path.exists():
+            return [], 0.0, []
         with Database.open(path) as database:
             return database.match(packages), database.built_at, []
     except StoreError as error:
         return [], 0.0, [Unread(path="advisory database", reason=error.what)]
+    except OSError as error:
+        return [], 0.0, [Unread(path="advisory database", reason=f"{path}: {error.strerror}")]
 
 
 def _completed(engine: ImageIdentity, image: ImageIdentity) -> ImageIdentity:

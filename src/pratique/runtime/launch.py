@@ -42,7 +42,7 @@ def start_engine(docker_host: str, log: Path) -> int:
     if program is None:
         msg = "no container engine runs and dockerd is not installed"
         raise EngineError(msg, hint="'make run' installs one, or: apt-get install docker.io")
-    log.parent.mkdir(parents=True, exist_ok=True)
+    log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with log.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603  # a fixed program and our own option
             [program, "--host", docker_host],

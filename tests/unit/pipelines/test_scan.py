@@ -81,6 +81,12 @@ def test_missing_advisory_database_is_no_error(tmp_path: Path) -> None:
     assert (report.advisories_at, report.unread) == (0.0, ())
 
 
+def test_advisory_database_that_cannot_be_looked_at_makes_the_report_incomplete(tmp_path: Path) -> None:
+    report = scan_file(write(archive([LAYER]), tmp_path), advisories=tmp_path / ("x" * 300))
+    assert [unread.path for unread in report.unread] == ["advisory database"]
+    assert "File name too long" in report.unread[0].reason
+
+
 def test_damaged_advisory_database_makes_the_report_incomplete(tmp_path: Path) -> None:
     database = write(b"not sqlite" * 1000, tmp_path, "advisories.db")
     report = scan_file(write(archive([LAYER]), tmp_path), advisories=database)
