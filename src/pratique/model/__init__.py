@@ -7,6 +7,7 @@ Times are seconds since the epoch as float; addresses are the strings of :mod:`i
 from pratique.model.alert import Action, Alert, Technique
 from pratique.model.container import Container, Mount
 from pratique.model.decision import Decision, Verdict
+from pratique.model.detonation import DETONATION_VERSION, Behaviour, Detonation, WantedPeer
 from pratique.model.enforcement import DriftMode, EgressMode, EgressRule, KernelPolicy
 from pratique.model.event import (
     CgroupEvent,
@@ -21,19 +22,35 @@ from pratique.model.finding import Finding, FindingKind, Severity
 from pratique.model.flow import Direction, Flow, FlowEvent, FlowVerdict, Protocol
 from pratique.model.identity import ImageId, ImageIdentity
 from pratique.model.package import Package
+from pratique.model.recording import (
+    BaitEvent,
+    ConversationEvent,
+    Ending,
+    PrivilegeEvent,
+    RecordedEvent,
+    Recording,
+    Service,
+    WriteEvent,
+)
 from pratique.model.report import REPORT_VERSION, Report, Unread
 
 __all__ = [
+    "DETONATION_VERSION",
     "REPORT_VERSION",
     "Action",
     "Alert",
+    "BaitEvent",
+    "Behaviour",
     "CgroupEvent",
     "Container",
+    "ConversationEvent",
     "Decision",
+    "Detonation",
     "Direction",
     "DriftMode",
     "EgressMode",
     "EgressRule",
+    "Ending",
     "ExecEvent",
     "ExecFlag",
     "Finding",
@@ -49,11 +66,17 @@ __all__ = [
     "Package",
     "PacketSocketEvent",
     "PayloadEvent",
+    "PrivilegeEvent",
     "Protocol",
+    "RecordedEvent",
+    "Recording",
     "Report",
     "SensorEvent",
+    "Service",
     "Severity",
     "Technique",
     "Unread",
     "Verdict",
+    "WantedPeer",
+    "WriteEvent",
 ]

@@ -31,7 +31,7 @@ class ExecFlag(IntFlag):
     """Together with ``NOT_OVERLAY``: mounted read-only, so whoever started the container put it there."""
 
 
-class ExecEvent(Struct, frozen=True):
+class ExecEvent(Struct, frozen=True, tag=True):
     """A program was started, or a file mapped executable, in a container."""
 
     at: float
@@ -47,7 +47,7 @@ class ExecEvent(Struct, frozen=True):
     flags: ExecFlag
 
 
-class PacketSocketEvent(Struct, frozen=True):
+class PacketSocketEvent(Struct, frozen=True, tag=True):
     """A process asked for a socket below IP (AF_PACKET, AF_XDP) or to the hypervisor (AF_VSOCK)."""
 
     at: float
@@ -58,7 +58,7 @@ class PacketSocketEvent(Struct, frozen=True):
     killed: bool
 
 
-class LossEvent(Struct, frozen=True):
+class LossEvent(Struct, frozen=True, tag=True):
     """The kernel had events that it could not hand over."""
 
     at: float
@@ -66,7 +66,7 @@ class LossEvent(Struct, frozen=True):
     count: int
 
 
-class CgroupEvent(Struct, frozen=True):
+class CgroupEvent(Struct, frozen=True, tag=True):
     """A container's or a build step's cgroup was made or removed."""
 
     at: float
@@ -76,7 +76,7 @@ class CgroupEvent(Struct, frozen=True):
     created: bool
 
 
-class PayloadEvent(Struct, frozen=True):
+class PayloadEvent(Struct, frozen=True, tag=True):
     """How a conversation began: JSON over TCP, or a DNS question."""
 
     at: float

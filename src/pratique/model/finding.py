@@ -28,6 +28,8 @@ class FindingKind(StrEnum):
     MALWARE = "malware"
     SECRET = "secret"
     MISCONFIGURATION = "misconfiguration"
+    BEHAVIOUR = "behaviour"
+    """Seen when the image was run in the sandbox."""
 
 
 class Finding(Struct, frozen=True):

@@ -32,7 +32,7 @@ class FlowVerdict(StrEnum):
     DENIED = "denied"
 
 
-class FlowEvent(Struct, frozen=True):
+class FlowEvent(Struct, frozen=True, tag=True):
     """A tuple that the kernel has not seen before, or a refused attempt (rate limited per tuple)."""
 
     at: float

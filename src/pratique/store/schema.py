@@ -3,6 +3,7 @@
 from typing import Final
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Float,
@@ -15,7 +16,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """The newest revision under ``migrations/versions``."""
 
 METADATA: Final = MetaData()
@@ -129,4 +130,67 @@ POLICIES: Final = Table(
     Column("sha256", String, nullable=False),
     Column("text", String, nullable=False),
     sqlite_autoincrement=True,
+)
+
+DETONATIONS: Final = Table(
+    "detonations",
+    METADATA,
+    Column("image", String, primary_key=True),
+    Column("detonated_at", Float, nullable=False),
+    Column("verdict", String, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+)
+
+FAMILIES: Final = Table(
+    "families",
+    METADATA,
+    Column("image", String, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+)
+
+FAMILY_BANDS: Final = Table(
+    "family_bands",
+    METADATA,
+    Column("band", Integer, primary_key=True),
+    Column("bucket", BigInteger, primary_key=True),
+    Column("image", String, primary_key=True),
+    Index("ix_family_bands_image", "image"),
+)
+
+CONDEMNED: Final = Table(
+    "condemned",
+    METADATA,
+    Column("image", String, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("source", String, nullable=False),
+)
+
+QUARANTINES: Final = Table(
+    "quarantines",
+    METADATA,
+    Column("container", String, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("source", String, nullable=False),
+)
+
+PLANS: Final = Table(
+    "plans",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("state", String, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+)
+
+TOKENS: Final = Table(
+    "tokens",
+    METADATA,
+    Column("sha256", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("role", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=True),
 )
