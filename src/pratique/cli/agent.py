@@ -3,10 +3,10 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
-import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 import structlog
@@ -18,19 +18,22 @@ from pratique.model import Alert, Decision, Report, Severity, Verdict
 from pratique.pipelines.account import Account, Status
 from pratique.pipelines.watch import Settings, protect
 
+_STDERR: Final = 2
+
 
 class _Journal:
-    """Stderr, whose reader may go away: protection goes on without it."""
+    """Standard error without a buffer, whose reader may go away: protection goes on without it.
+
+    What a buffer could not get rid of would be tried again at the end, and make the exit code an error's.
+    """
 
     def write(self, line: str) -> None:
         """Write a line."""
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            sys.stderr.write(line)
+        with contextlib.suppress(OSError):
+            os.write(_STDERR, line.encode(errors="backslashreplace"))
 
     def flush(self) -> None:
-        """Write what waits."""
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            sys.stderr.flush()
+        """Do nothing: nothing waits."""
 
 
 class JournalAccount:
