@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, Row, select, update
 
 from pratique.model import Container, FindingKind, ImageIdentity, Report, Severity
 from pratique.store.encoding import compress, decompress, pack, text, unpack
 from pratique.store.records import ContainerRecord, ImageRecord, ReportSummary
 from pratique.store.schema import CONTAINERS, IMAGES, REPORTS
+from pratique.store.upsert import greatest, kept, upsert
 
 _SHORT_ID = 12
 _SUMMARY = tuple(REPORTS.c[name] for name in ReportSummary.__struct_fields__)
@@ -18,13 +18,8 @@ _SUMMARY = tuple(REPORTS.c[name] for name in ReportSummary.__struct_fields__)
 
 def put_image(connection: Connection, image: ImageIdentity, at: float) -> None:
     """Insert an image or renew it."""
-    fresh = insert(IMAGES).values(id=text(image.id), identity=pack(image), first_seen=at, last_seen=at)
-    connection.execute(
-        fresh.on_conflict_do_update(
-            index_elements=["id"],
-            set_={"identity": fresh.excluded.identity, "last_seen": func.max(IMAGES.c.last_seen, at)},
-        )
-    )
+    row = {"id": text(image.id), "identity": pack(image), "first_seen": at, "last_seen": at}
+    upsert(connection, IMAGES, ["id"], row, {"first_seen": kept, "last_seen": greatest})
 
 
 def images(connection: Connection) -> list[ImageRecord]:
@@ -53,26 +48,21 @@ def put_report(connection: Connection, report: Report) -> None:
     put_image(connection, report.image, report.scanned_at)
     kinds = Counter(finding.kind for finding in report.findings)
     severities = Counter(f.severity for f in report.findings if f.kind is FindingKind.VULNERABILITY)
-    fresh = insert(REPORTS).values(
-        image=text(report.image.id),
-        scanned_at=report.scanned_at,
-        packages=len(report.packages),
-        malware=kinds[FindingKind.MALWARE],
-        secrets=kinds[FindingKind.SECRET],
-        misconfigurations=kinds[FindingKind.MISCONFIGURATION],
-        critical=severities[Severity.CRITICAL],
-        high=severities[Severity.HIGH],
-        medium=severities[Severity.MEDIUM],
-        low=severities[Severity.LOW],
-        unread=len(report.unread),
-        document=compress(report),
-    )
-    renewed = {column.name: fresh.excluded[column.name] for column in REPORTS.c if column.name != "image"}
-    connection.execute(
-        fresh.on_conflict_do_update(
-            index_elements=["image"], set_=renewed, where=REPORTS.c.scanned_at <= fresh.excluded.scanned_at
-        )
-    )
+    row = {
+        "image": text(report.image.id),
+        "scanned_at": report.scanned_at,
+        "packages": len(report.packages),
+        "malware": kinds[FindingKind.MALWARE],
+        "secrets": kinds[FindingKind.SECRET],
+        "misconfigurations": kinds[FindingKind.MISCONFIGURATION],
+        "critical": severities[Severity.CRITICAL],
+        "high": severities[Severity.HIGH],
+        "medium": severities[Severity.MEDIUM],
+        "low": severities[Severity.LOW],
+        "unread": len(report.unread),
+        "document": compress(report),
+    }
+    upsert(connection, REPORTS, ["image"], row, newer="scanned_at")
 
 
 def report(connection: Connection, image_id: str) -> Report | None:
@@ -89,19 +79,17 @@ def put_container(
     at: float,
 ) -> None:
     """Insert a container or renew it."""
-    fresh = insert(CONTAINERS).values(
-        id=text(container.id),
-        image=text(container.image),
-        policy=text(policy_name),
-        admitted=admitted,
-        first_seen=at,
-        last_seen=at,
-        gone_at=None,
-        document=pack(container),
-    )
-    kept = ("id", "first_seen")
-    renewed = {column.name: fresh.excluded[column.name] for column in CONTAINERS.c if column.name not in kept}
-    connection.execute(fresh.on_conflict_do_update(index_elements=["id"], set_=renewed))
+    row = {
+        "id": text(container.id),
+        "image": text(container.image),
+        "policy": text(policy_name),
+        "admitted": admitted,
+        "first_seen": at,
+        "last_seen": at,
+        "gone_at": None,
+        "document": pack(container),
+    }
+    upsert(connection, CONTAINERS, ["id"], row, {"first_seen": kept})
 
 
 def container_gone(connection: Connection, container_id: str, at: float) -> None:

@@ -4,8 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import Column, Connection, Row, Select, Table, bindparam, delete, func, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Column, Connection, Row, Select, Table, bindparam, delete, insert, select, update
 
 from pratique.errors import StoreError
 from pratique.model import Alert, Decision, Flow, FlowVerdict, Severity
@@ -13,6 +12,7 @@ from pratique.store import chain
 from pratique.store.encoding import convert, pack, text, unpack
 from pratique.store.records import AlertRecord, ChainCheck, DecisionRecord, FlowRecord
 from pratique.store.schema import ALERTS, DECISIONS, FLOWS, STATE
+from pratique.store.upsert import added, greatest, least, unless_empty, upsert
 
 REPETITION_S: Final = 60.0
 """Alerts with one key that begin within this time of the first are one row."""
@@ -20,6 +20,13 @@ _KEYS_AT_ONCE: Final = 500
 _MAX_COUNTER: Final = 2**62
 _CHAIN_END: Final = "decisions_end"
 _FLOW_KEY: Final = ("container", "image", "direction", "protocol", "address", "port", "verdict")
+_FLOW_MERGE: Final = {
+    "packets": added,
+    "bytes": added,
+    "first_seen": least,
+    "last_seen": greatest,
+    "command": unless_empty,
+}
 
 
 class Window(Struct, frozen=True):
@@ -33,24 +40,7 @@ class Window(Struct, frozen=True):
 
 def add_flows(connection: Connection, flows: Iterable[Flow]) -> None:
     """Insert flows or add to their counters."""
-    rows = [_flow_row(flow) for flow in flows]
-    if not rows:
-        return
-    fresh = insert(FLOWS)
-    old, new = FLOWS.c, fresh.excluded
-    connection.execute(
-        fresh.on_conflict_do_update(
-            index_elements=_FLOW_KEY,
-            set_={
-                "packets": old.packets + new.packets,
-                "bytes": old.bytes + new.bytes,
-                "first_seen": func.min(old.first_seen, new.first_seen),
-                "last_seen": func.max(old.last_seen, new.last_seen),
-                "command": func.coalesce(func.nullif(new.command, ""), old.command),
-            },
-        ),
-        rows,
-    )
+    upsert(connection, FLOWS, _FLOW_KEY, [_flow_row(flow) for flow in flows], _FLOW_MERGE)
 
 
 def flows(connection: Connection, window: Window, verdicts: Collection[FlowVerdict] | None) -> list[FlowRecord]:
@@ -130,7 +120,7 @@ def prune(connection: Connection, before: float, max_rows: int) -> int:
     deleted = 0
     for table, time in ((FLOWS, FLOWS.c.last_seen), (ALERTS, ALERTS.c.last_at)):
         deleted += connection.execute(delete(table).where(time < before)).rowcount
-        surplus = select(table.c.id).order_by(time.desc()).offset(max_rows).limit(-1)
+        surplus = select(table.c.id).order_by(time.desc()).offset(max_rows)
         deleted += connection.execute(delete(table).where(table.c.id.in_(surplus))).rowcount
     return deleted
 
@@ -169,8 +159,7 @@ def verify_decisions(connection: Connection) -> ChainCheck:
 
 def set_state(connection: Connection, key: str, value: str) -> None:
     """Insert or renew a value."""
-    fresh = insert(STATE).values(key=text(key), value=text(value))
-    connection.execute(fresh.on_conflict_do_update(index_elements=["key"], set_={"value": fresh.excluded.value}))
+    upsert(connection, STATE, ["key"], {"key": text(key), "value": text(value)})
 
 
 def _rows(

@@ -5,8 +5,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from sqlalchemy import select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import insert, select
 
 from pratique.model import Alert, Container, Decision, Flow, FlowVerdict, ImageIdentity, Report, Severity
 from pratique.store import inventory, journal
