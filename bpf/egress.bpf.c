@@ -31,9 +31,10 @@ struct pq_socket {
 	__u8 direction;
 	__u8 verdict;
 	__u8 payload_seen;
-	__u8 of_user; /* a raw socket that a program made, not the kernel */
-	__u8 on_host; /* … in the host's network namespace */
-	__u8 unused[3];
+	__u8 of_user;  /* a raw socket that a program made, not the kernel */
+	__u8 on_host;  /* … in the host's network namespace */
+	__u8 isolated; /* its container is, or was when it ended, in quarantine */
+	__u8 unused[2];
 };
 
 struct {
@@ -123,6 +124,9 @@ PQ_INLINE int leave_stream(struct __sk_buff *skb, struct bpf_sock *sk, struct pq
 
 	if (!state)
 		return account(owner, &packet->peer, judge(owner, &packet->peer), amount);
+	if (state->isolated && !owner->bound)
+		return REFUSE;
+	state->isolated = 0;
 	if (opens) {
 		state->direction = OUTGOING;
 		state->generation = 0;
@@ -132,7 +136,7 @@ PQ_INLINE int leave_stream(struct __sk_buff *skb, struct bpf_sock *sk, struct pq
 		state->direction = incoming ? INCOMING : OUTGOING;
 	}
 	if (state->direction == INCOMING)
-		return account_ingress(owner, packet, amount);
+		return account_ingress(owner, packet, amount, PQ_FLOW_ALLOWED);
 	if (opens && chooses_source(skb, packet->peer.family))
 		make_raw(packet, IPPROTO_TCP);
 	if (state->generation != owner->generation) {
@@ -224,12 +228,42 @@ PQ_INLINE void name_resolver(struct pq_peer *peer)
 		peer->port = DNS_PORT;
 }
 
-/* A refused connection may outlive its cgroup, which nobody is then the owner of. */
+/* A refused connection may outlive its cgroup, which nobody is then the owner of, or only the default. */
 PQ_INLINE bool is_condemned(struct bpf_sock *sk)
 {
 	struct pq_socket *state = sk ? bpf_sk_storage_get(&pq_sockets, sk, 0, 0) : 0;
 
-	return state && state->direction == OUTGOING && state->verdict == PQ_FLOW_DENIED;
+	return state && (state->isolated || (state->direction == OUTGOING && state->verdict == PQ_FLOW_DENIED));
+}
+
+PQ_INLINE bool is_host_socket(struct __sk_buff *skb)
+{
+	struct sock *sk = BPF_CORE_READ((struct sk_buff *)skb, sk);
+	struct pq_config *settings = get_config();
+
+	return !settings || (__u64)BPF_CORE_READ(sk, __sk_common.skc_net.net, net_cookie) == settings->host_netns;
+}
+
+/*
+ * Quarantine. What stays within a container's own loopback is its own affair; the resolver there, and the host's
+ * loopback, are ways out. An answer is listed under the port that was asked, as it is for everybody.
+ */
+PQ_INLINE int leave_isolated(struct __sk_buff *skb, struct bpf_sock *sk, struct pq_owner *owner,
+			     struct pq_packet *packet, struct pq_amount *amount)
+{
+	struct pq_socket *state;
+
+	if (skb->ifindex == LOOPBACK_INTERFACE && is_answered_here(packet) && !is_resolver(&packet->peer) &&
+	    is_free(skb, sk, packet) && !is_host_socket(skb))
+		return PASS;
+	if (packet->peer.protocol != PQ_FLOW_TCP || sk->type != SOCK_STREAM)
+		return account(owner, &packet->peer, PQ_FLOW_DENIED, amount);
+	state = bpf_sk_storage_get(&pq_sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (state)
+		state->isolated = 1;
+	if (state && state->direction == INCOMING)
+		return account_ingress(owner, packet, amount, PQ_FLOW_DENIED);
+	return account(owner, &packet->peer, PQ_FLOW_DENIED, amount);
 }
 
 SEC("cgroup_skb/egress")
@@ -245,7 +279,9 @@ int packet_leaves(struct __sk_buff *skb)
 	if (!find_owner(&owner, SKB_ANCESTOR))
 		return is_condemned(sk) ? REFUSE : PASS;
 	if (!sk || !read_packet(skb, &packet, true))
-		return owner.slot.egress == PQ_EGRESS_ENFORCE ? REFUSE : PASS;
+		return owner.slot.egress >= PQ_EGRESS_ENFORCE ? REFUSE : PASS;
+	if (owner.slot.egress == PQ_EGRESS_ISOLATE)
+		return leave_isolated(skb, sk, &owner, &packet, &amount);
 	if (skb->ifindex == LOOPBACK_INTERFACE && !is_answered_here(&packet))
 		make_raw_to_source(&packet);
 	else if (is_resolver(&packet.peer))
@@ -261,7 +297,7 @@ int packet_leaves(struct __sk_buff *skb)
 		return PASS;
 	if ((verdict != PQ_FLOW_ALLOWED || is_forged_answer(&packet)) &&
 	    is_reply(&owner, &packet.peer, packet.own_port, skb->ifindex))
-		return account_ingress(&owner, &packet, &amount);
+		return account_ingress(&owner, &packet, &amount, PQ_FLOW_ALLOWED);
 	if (is_forged_answer(&packet) && owner.slot.egress == PQ_EGRESS_ENFORCE)
 		verdict = PQ_FLOW_DENIED;
 	if (packet.peer.protocol == PQ_FLOW_UDP && packet.peer.port == DNS_PORT && verdict != PQ_FLOW_DENIED)
@@ -278,6 +314,19 @@ PQ_INLINE bool is_answer(struct pq_owner *owner, struct pq_peer *peer)
 	return verdict != PQ_FLOW_DENIED && bpf_map_lookup_elem(&pq_flows, &key);
 }
 
+PQ_INLINE int arrive_isolated(struct __sk_buff *skb, struct pq_owner *owner, struct pq_packet *packet,
+			      struct pq_amount *amount)
+{
+	if (skb->ifindex == LOOPBACK_INTERFACE && !is_host_socket(skb))
+		return PASS;
+	if (!read_packet(skb, packet, false))
+		return REFUSE;
+	/* What belongs to a connection is counted as its other direction is cut: own ports may be random here. */
+	if (packet->peer.protocol == PQ_FLOW_TCP && (packet->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
+		return REFUSE;
+	return account_ingress(owner, packet, amount, PQ_FLOW_DENIED);
+}
+
 SEC("cgroup_skb/ingress")
 int packet_arrives(struct __sk_buff *skb)
 {
@@ -289,7 +338,11 @@ int packet_arrives(struct __sk_buff *skb)
 	struct pq_caller caller;
 	struct pq_owner owner;
 
-	if (skb->ifindex == LOOPBACK_INTERFACE || !find_owner(&owner, SKB_ANCESTOR))
+	if (!find_owner(&owner, SKB_ANCESTOR))
+		return PASS;
+	if (owner.slot.egress == PQ_EGRESS_ISOLATE)
+		return arrive_isolated(skb, &owner, &packet, &amount);
+	if (skb->ifindex == LOOPBACK_INTERFACE)
 		return PASS;
 	if (!read_packet(skb, &packet, false) || !packet.own_port)
 		return PASS;
@@ -297,12 +350,12 @@ int packet_arrives(struct __sk_buff *skb)
 		sk = sk ? bpf_sk_fullsock(sk) : 0;
 		state = sk ? bpf_sk_storage_get(&pq_sockets, sk, 0, 0) : 0;
 		if ((packet.tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN || (state && state->direction == INCOMING))
-			account_ingress(&owner, &packet, &amount);
+			account_ingress(&owner, &packet, &amount, PQ_FLOW_ALLOWED);
 		return PASS;
 	}
 	if (is_answer(&owner, &packet.peer))
 		return PASS;
 	caller = make_caller(owner.cgroup, &packet.peer, packet.own_port);
 	bpf_map_update_elem(&pq_callers, &caller, &call, BPF_ANY);
-	return account_ingress(&owner, &packet, &amount);
+	return account_ingress(&owner, &packet, &amount, PQ_FLOW_ALLOWED);
 }

@@ -29,7 +29,7 @@ int judge_frame(struct __sk_buff *frame)
 	family = socket->family;
 	if (is_harmless(family) || !find_owner(&owner, FRAME_ANCESTOR))
 		return TCX_NEXT;
-	stopped = owner.slot.egress == PQ_EGRESS_ENFORCE;
+	stopped = owner.slot.egress >= PQ_EGRESS_ENFORCE;
 	event = begin_packet_event(owner.cgroup, family, 0, stopped);
 	if (event)
 		bpf_ringbuf_submit(event, 0);

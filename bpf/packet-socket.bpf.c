@@ -24,7 +24,7 @@ int ask_for_socket(struct trace_event_raw_sys_enter *ctx)
 		family = AF_PACKET;
 	if (is_harmless(family) || !find_current_owner(&owner))
 		return 0;
-	if (owner.slot.egress == PQ_EGRESS_ENFORCE)
+	if (owner.slot.egress >= PQ_EGRESS_ENFORCE)
 		stopped = !bpf_send_signal(SIGKILL);
 	event = begin_packet_event(owner.cgroup, family, bpf_get_current_pid_tgid() >> 32, stopped);
 	if (!event)

@@ -58,6 +58,7 @@ struct pq_owner {
 	__u64 cgroup;
 	__u32 slot_number;
 	__u32 generation;
+	bool bound; /* its cgroup is there, or was not removed yet */
 	struct pq_slot slot;
 };
 
@@ -106,6 +107,7 @@ static __noinline bool resolve_owner(struct pq_owner *owner, struct pq_config *s
 	}
 	owner->cgroup = child;
 	owner->generation = settings->generation;
+	owner->bound = binding;
 	owner->slot_number = binding ? binding->slot : 0;
 	slot = owner->slot_number ? bpf_map_lookup_elem(&pq_slots, &owner->slot_number) : 0;
 	if (!slot) {

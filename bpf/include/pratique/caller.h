@@ -58,13 +58,13 @@ PQ_INLINE int account(struct pq_owner *owner, struct pq_peer *peer, __u32 verdic
 }
 
 /* Traffic of the other direction is listed by the container's own port: peers' ports are random. */
-PQ_INLINE int account_ingress(struct pq_owner *owner, struct pq_packet *packet, struct pq_amount *amount)
+PQ_INLINE int account_ingress(struct pq_owner *owner, struct pq_packet *packet, struct pq_amount *amount, __u32 verdict)
 {
 	struct pq_peer peer = packet->peer;
 
 	peer.port = packet->own_port;
-	record(owner, &peer, PQ_FLOW_INGRESS, PQ_FLOW_ALLOWED, amount);
-	return PASS;
+	record(owner, &peer, PQ_FLOW_INGRESS, verdict, amount);
+	return verdict == PQ_FLOW_DENIED ? REFUSE : PASS;
 }
 
 #endif

@@ -12,7 +12,12 @@
 #define PQ_PAYLOAD_BYTES 128
 
 /* struct pq_slot, egress */
-enum pq_egress_mode { PQ_EGRESS_LEARN, PQ_EGRESS_MONITOR, PQ_EGRESS_ENFORCE };
+enum pq_egress_mode {
+	PQ_EGRESS_LEARN,
+	PQ_EGRESS_MONITOR,
+	PQ_EGRESS_ENFORCE,
+	PQ_EGRESS_ISOLATE, /* quarantine: nothing passes in either direction, rules or none */
+};
 /* struct pq_slot, drift */
 enum pq_drift_mode { PQ_DRIFT_ALERT, PQ_DRIFT_KILL };
 

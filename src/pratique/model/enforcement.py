@@ -45,3 +45,5 @@ class KernelPolicy(Struct, frozen=True):
     rules: tuple[EgressRule, ...] = ()
     allow_changed_metadata: bool = False
     """Files of the image whose owner or mode a container changed may run, if size and mtime are still the image's."""
+    isolated: bool = False
+    """Quarantine: no packet leaves or arrives, whatever the rules say; only a loopback of one's own is left."""

@@ -9,7 +9,7 @@ from pratique.model import KernelPolicy
 from pratique.pipelines.account import Account
 from pratique.pipelines.presence import APPLIED_STATE
 from pratique.pipelines.recorder import Recorder
-from pratique.policy import UNLISTED_POLICY, Document, compile_policies, parse
+from pratique.policy import QUARANTINE, UNLISTED_POLICY, Document, compile_policies, parse
 from pratique.sensor import Sensor
 
 _Stamp = tuple[int, int, int]
@@ -19,7 +19,7 @@ class Enforcement:
     """The policy in force.
 
     An image's policy number is fixed for as long as a document is in force; a container is bound to the number of its
-    image. What has no entry is under number 0.
+    image, or to that of the quarantine. What has no entry is under number 0.
     """
 
     def __init__(self, path: Path, recorder: Recorder, account: Account) -> None:
@@ -29,16 +29,18 @@ class Enforcement:
         self._account = account
         self._compiled = compile_policies(self.document)
         self._images: dict[str, str] = {}
+        self._isolated: frozenset[str] = frozenset()
         self._sensor: Sensor | None = None
         self._seen: _Stamp | None = None
 
     def policies(self) -> list[KernelPolicy]:
-        """Return the kernel policies of the document in force, the one for everything else first."""
-        return sorted({policy.id: policy for policy in self._compiled.values()}.values(), key=lambda policy: policy.id)
+        """Return the kernel policies of the document in force, for everything else first, and the quarantine."""
+        listed = {policy.id: policy for policy in (*self._compiled.values(), QUARANTINE)}
+        return sorted(listed.values(), key=lambda policy: policy.id)
 
     def bindings(self) -> dict[str, int]:
         """Return the policy number of each known container."""
-        return {container: self._number(image) for container, image in self._images.items()}
+        return {container: self._number(container) for container in self._images.keys() | self._isolated}
 
     def attach(self, sensor: Sensor) -> None:
         """From now on keep this sensor in step."""
@@ -48,7 +50,18 @@ class Enforcement:
         """Put a container under its image's policy, whatever cgroup it gets and however often it is restarted."""
         self._images[container_id] = image_id
         if self._sensor is not None:
-            self._sensor.bind(container_id, self._number(image_id))
+            self._sensor.bind(container_id, self._number(container_id))
+
+    def isolate(self, container_ids: frozenset[str]) -> None:
+        """Have these containers in quarantine, and no others: what ran under it goes back under its image's policy."""
+        changed, self._isolated = self._isolated ^ container_ids, container_ids
+        if self._sensor is None:
+            return
+        for container_id in changed:
+            if container_id in container_ids or container_id in self._images:
+                self._sensor.bind(container_id, self._number(container_id))
+            else:
+                self._sensor.unbind(container_id)
 
     def forget(self, container_id: str) -> None:
         """Take back a removed container's binding."""
@@ -92,8 +105,10 @@ class Enforcement:
         self._recorder.call(lambda store: store.set_state(APPLIED_STATE, digest))
         self._account.say(f"policy in force: {len(document.images)} images listed, builds {document.builds}")
 
-    def _number(self, image_id: str) -> int:
-        policy = self._compiled.get(image_id)
+    def _number(self, container_id: str) -> int:
+        if container_id in self._isolated:
+            return QUARANTINE.id
+        policy = self._compiled.get(self._images[container_id])
         return policy.id if policy is not None else UNLISTED_POLICY
 
 

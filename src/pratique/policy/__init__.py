@@ -3,7 +3,7 @@
 In: YAML text, reports. Out: documents, kernel policies, verdicts. Never: does I/O beyond reading one named file.
 """
 
-from pratique.policy.compile import UNLISTED_POLICY, compile_policies
+from pratique.policy.compile import QUARANTINE, UNLISTED_POLICY, compile_policies
 from pratique.policy.decide import explain_fault, judge_report
 from pratique.policy.document import (
     Access,
@@ -24,6 +24,7 @@ from pratique.policy.learn import Lesson, learn
 from pratique.policy.write import render
 
 __all__ = [
+    "QUARANTINE",
     "UNLISTED_POLICY",
     "Access",
     "Admission",

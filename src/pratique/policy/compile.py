@@ -1,12 +1,15 @@
 """From the policy document to what the kernel enforces. Pure."""
 
 import ipaddress
+from typing import Final
 
-from pratique.model import EgressRule, KernelPolicy
+from pratique.model import DriftMode, EgressMode, EgressRule, KernelPolicy
 from pratique.policy.document import Allow, Document
 
 UNLISTED_POLICY = 0
 """The kernel's policy number for whatever has no entry of its own."""
+QUARANTINE: Final = KernelPolicy(id=0xFFFFFFFF, egress=EgressMode.ENFORCE, drift=DriftMode.KILL, isolated=True)
+"""What holds for a container in quarantine, whatever its image."""
 
 
 def compile_policies(document: Document) -> dict[str, KernelPolicy]:

@@ -28,6 +28,7 @@ CGROUP: Final = struct.Struct("=Q")
 """A cgroup's id as key"""
 
 _EGRESS: Final = {EgressMode.LEARN: 0, EgressMode.MONITOR: 1, EgressMode.ENFORCE: 2}
+_ISOLATE: Final = 3
 _DRIFT: Final = {DriftMode.ALERT: 0, DriftMode.KILL: 1}
 
 
@@ -96,8 +97,9 @@ def pack_slot(policy: KernelPolicy) -> bytes:
         RuleShape.PORT if rule.port else RuleShape.ANY if rule.protocol is None else RuleShape.PROTOCOL
         for rule in policy.rules
     }
+    egress = _ISOLATE if policy.isolated else _EGRESS[policy.egress]
     drift = _DRIFT[policy.drift]
-    return SLOT.pack(policy.id, _EGRESS[policy.egress], drift, policy.allow_changed_metadata, sum(shapes))
+    return SLOT.pack(policy.id, egress, drift, policy.allow_changed_metadata, sum(shapes))
 
 
 def pack_ticket_key(container_id: str) -> bytes:
