@@ -12,6 +12,7 @@
     │   ├── EngineError           1   the container engine cannot be reached or answered with an error
     │   ├── KernelError           1   the kernel refused a program, a map or a link
     │   ├── StoreError            1   the database cannot be opened or written
+    │   │   └── EmptyStoreError   1   nothing was recorded yet
     │   └── NetworkError          1   a download did not work
     ├── GateError                 2   everything worked and the gate said no
     └── IncompleteError           3   a result exists, but something could not be read
@@ -87,8 +88,18 @@ class StoreError(HostError):
     usual_hint = "check the owner, the mount and the room of its directory, or use another --state-dir"
 
 
+class EmptyStoreError(StoreError):
+    """Nothing was recorded yet."""
+
+    usual_hint = "start 'pratique up'"
+
+
 class NetworkError(HostError):
     """A download did not work."""
+
+
+class SandboxError(HostError):
+    """This host cannot run an image sealed off."""
 
 
 class GateError(PratiqueError):

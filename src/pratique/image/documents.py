@@ -67,6 +67,7 @@ class RunConfig(Struct, frozen=True, rename="pascal"):
     healthcheck: Healthcheck | None = None
     on_build: tuple[str, ...] | None = None
     shell: tuple[str, ...] | None = None
+    working_dir: str | None = None
 
 
 class HistoryEntry(Struct, frozen=True):

@@ -7,6 +7,7 @@ from msgspec import Struct
 from pratique.model.event import SensorEvent
 from pratique.model.flow import Protocol
 from pratique.model.identity import ImageIdentity
+from pratique.model.report import Unread
 
 
 class WriteEvent(Struct, frozen=True, tag=True):
@@ -114,4 +115,6 @@ class Recording(Struct, frozen=True):
     omitted: int = 0
     """Events beyond the bounds of a recording."""
     output: bytes = b""
-    """The first bytes of what it printed."""
+    """The first bytes of what it printed; of a run that could not be started, why."""
+    unread: tuple[Unread, ...] = ()
+    """Parts of the image that it ran without."""
