@@ -13,7 +13,8 @@
     │   ├── KernelError           1   the kernel refused a program, a map or a link
     │   ├── StoreError            1   the database cannot be opened or written
     │   │   └── EmptyStoreError   1   nothing was recorded yet
-    │   └── NetworkError          1   a download did not work
+    │   ├── NetworkError          1   a download did not work
+    │   └── SandboxError          1   this host cannot run an image sealed off
     ├── GateError                 2   everything worked and the gate said no
     └── IncompleteError           3   a result exists, but something could not be read
 
