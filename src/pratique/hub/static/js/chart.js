@@ -1,0 +1,56 @@
+// Counts by hour as stacked bars. The address gives {"at": [seconds …], "series": [{"name", "values"} …]}.
+import uPlot from "../vendor/uplot.min.mjs";
+import { colour } from "./colours.js";
+
+const COLOURS = ["red", "orange", "blue", "yellow", "green"];
+const HEIGHT = 210;
+
+export async function start(place) {
+  const answer = await fetch(place.dataset.chart, { headers: { Accept: "application/json" } });
+  if (!answer.ok) return;
+  const told = await answer.json();
+  let chart = draw(place, told);
+  document.addEventListener("themechange", () => {
+    chart.destroy();
+    chart = draw(place, told);
+  });
+  new ResizeObserver(() => chart.setSize({ width: place.clientWidth, height: HEIGHT })).observe(place);
+}
+
+function draw(place, { at, series }) {
+  // Stacked from below: what is drawn first is the sum of all, so that each later one covers its part.
+  const sums = series.map((_, index) => at.map((_, hour) => sum(series.slice(0, index + 1), hour))).reverse();
+  const named = series.map((each, index) => ({ ...each, colour: colour(COLOURS[index % COLOURS.length]) })).reverse();
+  const bars = uPlot.paths.bars({ size: [0.7, 28], radius: 0.15 });
+  const axis = {
+    stroke: colour("muted"),
+    font: "12px Inter, sans-serif",
+    grid: { stroke: colour("line"), width: 1 },
+    ticks: { show: false },
+  };
+  const options = {
+    width: place.clientWidth,
+    height: HEIGHT,
+    padding: [12, 8, 0, 0],
+    cursor: { y: false, points: { show: false } },
+    scales: { y: { range: (_, low, high) => [0, Math.max(4, Math.ceil(high * 1.1))] } },
+    axes: [axis, { ...axis, size: 40, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000, 10000, 50000] }],
+    series: [
+      { label: "Hour", value: "{YYYY}-{MM}-{DD} {HH}:{mm}" },
+      ...named.map(({ name, values, colour }) => ({
+        label: name,
+        fill: colour,
+        stroke: colour,
+        width: 0,
+        paths: bars,
+        points: { show: false },
+        value: (_chart, _sum, _series, hour) => (hour === null ? "–" : values[hour]),
+      })),
+    ],
+  };
+  return new uPlot(options, [at, ...sums], place);
+}
+
+function sum(series, hour) {
+  return series.reduce((total, { values }) => total + values[hour], 0);
+}

@@ -1,0 +1,26 @@
+// The console's entry: starts what the page has a place for.
+import { startLive } from "./live.js";
+import { startRequests } from "./requests.js";
+import { startTheme } from "./toggle.js";
+
+const PICTURES = [
+  ["[data-map], [data-graph]", "./map.js"],
+  ["[data-chart]", "./chart.js"],
+];
+
+startTheme();
+startRequests();
+startLive();
+
+async function draw(root) {
+  for (const [selector, module] of PICTURES) {
+    const places = [...root.querySelectorAll(selector)].filter((place) => !place.dataset.drawn);
+    if (!places.length) continue;
+    for (const place of places) place.dataset.drawn = "true";
+    const { start } = await import(module);
+    for (const place of places) start(place);
+  }
+}
+
+draw(document);
+document.addEventListener("htmx:after:swap", () => draw(document));
