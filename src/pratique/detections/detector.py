@@ -2,13 +2,16 @@
 
 from pratique.detections.decisions import judge_decision
 from pratique.detections.executions import judge_execution
+from pratique.detections.sandboxed import judge_recorded
 from pratique.detections.scans import ScanWatch
 from pratique.detections.subject import Subject, raise_alert
 from pratique.detections.traffic import flow_evidence, judge_flow, judge_packet_socket, judge_payload
 from pratique.model import (
     Action,
     Alert,
+    BaitEvent,
     CgroupEvent,
+    ConversationEvent,
     Decision,
     ExecEvent,
     FlowEvent,
@@ -16,7 +19,10 @@ from pratique.model import (
     LossEvent,
     PacketSocketEvent,
     PayloadEvent,
+    PrivilegeEvent,
+    RecordedEvent,
     SensorEvent,
+    WriteEvent,
 )
 
 
@@ -26,8 +32,8 @@ class Detector:
     def __init__(self) -> None:
         self._scans = ScanWatch()
 
-    def observe(self, event: SensorEvent, subject: Subject) -> list[Alert]:
-        """Return the alerts of a sensor event.
+    def observe(self, event: SensorEvent | RecordedEvent, subject: Subject) -> list[Alert]:
+        """Return the alerts of an event of the sensor or of the sandbox's instruments.
 
         :param subject: the container or build step that it comes from
         """
@@ -40,6 +46,8 @@ class Detector:
                 return judge_packet_socket(event, subject)
             case PayloadEvent():
                 return judge_payload(event, subject)
+            case WriteEvent() | BaitEvent() | PrivilegeEvent() | ConversationEvent():
+                return judge_recorded(event, subject)
             case LossEvent() | CgroupEvent():
                 return []
 

@@ -1,5 +1,6 @@
 """Rules over what was executed. Pure."""
 
+from pratique.detections.intrusions import covers_tracks, leaves_container, unpacks_into_shell
 from pratique.detections.miners import miner_sign
 from pratique.detections.shells import installs_software, is_piped_download, is_reverse_shell
 from pratique.detections.subject import Subject, raise_alert
@@ -51,6 +52,12 @@ def _command_line(event: ExecEvent, subject: Subject) -> list[str]:
         rules.append("exec.reverse-shell")
     if is_piped_download(event.filename, event.arguments):
         rules.append("exec.piped-download")
+    if unpacks_into_shell(event.filename, event.arguments):
+        rules.append("exec.decoded")
+    if leaves_container(event.filename, event.arguments):
+        rules.append("exec.escape")
+    if not subject.build and covers_tracks(event.filename, event.arguments):  # a build's clean-up is no such thing
+        rules.append("exec.covers-tracks")
     if not subject.build and installs_software(event.filename, event.arguments):
         rules.append("exec.package-manager")
     return rules

@@ -16,10 +16,15 @@ class Rule(Struct, frozen=True):
     title: str
     techniques: tuple[Technique, ...]
     why: str
+    condemns: bool = False
+    """Seen in the sandbox, it alone makes the image a bad one: nobody honest does it. What an honest image may well do
+    is told and leaves the verdict alone."""
 
 
-def _rule(rule_id: str, severity: Severity, title: str, why: str, *techniques: Technique) -> Rule:
-    return Rule(rule_id, severity, title, techniques, why)
+def _rule(
+    rule_id: str, severity: Severity, title: str, why: str, *techniques: Technique, condemns: bool = False
+) -> Rule:
+    return Rule(rule_id, severity, title, techniques, why, condemns)
 
 
 RULES: Final[dict[str, Rule]] = {
@@ -31,6 +36,7 @@ RULES: Final[dict[str, Rule]] = {
             "A program that is not in the image was executed",
             "Everything that an honest container runs is in its image; an intruder brings his own tools.",
             t.TOOL_TRANSFER,
+            condemns=True,
         ),
         _rule(
             "exec.modified",
@@ -38,6 +44,7 @@ RULES: Final[dict[str, Rule]] = {
             "A program of the image was executed after it had been changed",
             "A program is replaced to keep access or to hide behind a known name.",
             t.COMPROMISE_BINARY,
+            condemns=True,
         ),
         _rule(
             "exec.touched",
@@ -53,6 +60,7 @@ RULES: Final[dict[str, Rule]] = {
             "A library brought in and preloaded runs inside an honest process.",
             t.EXECUTION_HIJACK,
             t.TOOL_TRANSFER,
+            condemns=True,
         ),
         _rule(
             "exec.fileless",
@@ -60,6 +68,7 @@ RULES: Final[dict[str, Rule]] = {
             "A program was executed from memory, without a file",
             "Nothing but an attempt to leave no trace does this inside a container.",
             t.REFLECTIVE_LOADING,
+            condemns=True,
         ),
         _rule(
             "exec.volume",
@@ -67,6 +76,7 @@ RULES: Final[dict[str, Rule]] = {
             "A program on a writable volume or tmpfs was executed",
             "Volumes and /dev/shm are where tools are put when the image cannot be written.",
             t.TOOL_TRANSFER,
+            condemns=True,
         ),
         _rule(
             "exec.miner",
@@ -74,6 +84,7 @@ RULES: Final[dict[str, Rule]] = {
             "A cryptocurrency miner was started",
             "Its name or its arguments are those of a miner.",
             t.COMPUTE_HIJACKING,
+            condemns=True,
         ),
         _rule(
             "exec.reverse-shell",
@@ -81,6 +92,7 @@ RULES: Final[dict[str, Rule]] = {
             "A shell was connected to the network",
             "The command line ties a shell's input and output to a remote peer.",
             t.UNIX_SHELL,
+            condemns=True,
         ),
         _rule(
             "exec.piped-download",
@@ -89,6 +101,7 @@ RULES: Final[dict[str, Rule]] = {
             "The first step of most attacks on the Docker API: fetch a script and run it unseen.",
             t.TOOL_TRANSFER,
             t.UNIX_SHELL,
+            condemns=True,
         ),
         _rule(
             "exec.package-manager",
@@ -98,12 +111,118 @@ RULES: Final[dict[str, Rule]] = {
             t.TOOL_TRANSFER,
         ),
         _rule(
+            "exec.built",
+            Severity.LOW,
+            "A program that this very run had linked or installed was executed",
+            "Compilers and package managers make programs; what they are made of was in the image.",
+            t.COMPILED_AFTER_DELIVERY,
+        ),
+        _rule(
+            "exec.decoded",
+            Severity.HIGH,
+            "Encoded text was unpacked into a shell",
+            "Whoever wraps his script in base64 or gzip does not want it to be read.",
+            t.DECODE,
+            t.OBFUSCATED,
+            t.UNIX_SHELL,
+            condemns=True,
+        ),
+        _rule(
+            "exec.escape",
+            Severity.CRITICAL,
+            "A command that leads out of the container was run",
+            "It enters the host's namespaces or files, or has the host's kernel run something.",
+            t.ESCAPE,
+            condemns=True,
+        ),
+        _rule(
+            "exec.covers-tracks",
+            Severity.HIGH,
+            "Logs or the shell's history were wiped",
+            "Whoever wipes the record of what he does has done something.",
+            t.CLEAR_HISTORY,
+            t.CLEAR_LOGS,
+            condemns=True,
+        ),
+        _rule(
+            "file.cron",
+            Severity.HIGH,
+            "A cron job was written",
+            "It is how an intruder comes back; nothing in the container runs cron, so it is meant for a host.",
+            t.CRON,
+            condemns=True,
+        ),
+        _rule(
+            "file.ssh-key",
+            Severity.HIGH,
+            "A list of authorized SSH keys was written",
+            "A key in it lets its owner in from then on.",
+            t.SSH_KEYS,
+            condemns=True,
+        ),
+        _rule(
+            "file.preload",
+            Severity.CRITICAL,
+            "The linker's list of preloaded libraries was written",
+            "What it names is loaded into every program: rootkits hide miners with it.",
+            t.LINKER_HIJACK,
+            condemns=True,
+        ),
+        _rule(
+            "file.account",
+            Severity.MEDIUM,
+            "The list of accounts was changed",
+            "Intruders add users with rights; so do entrypoints that take a user id as a setting.",
+            t.LOCAL_ACCOUNT,
+        ),
+        _rule(
+            "bait.read",
+            Severity.MEDIUM,
+            "A planted secret was read",
+            "Nothing needs it that the image does not own; a backup or a client of a cloud may read it all the same.",
+            t.CREDENTIALS_IN_FILES,
+        ),
+        _rule(
+            "bait.sent",
+            Severity.CRITICAL,
+            "A planted secret was read, and then data were sent out",
+            "Secrets are stolen for what can be reached with them.",
+            t.EXFILTRATION_C2,
+            t.CREDENTIALS_IN_FILES,
+            condemns=True,
+        ),
+        _rule(
+            "bait.engine-socket",
+            Severity.CRITICAL,
+            "The engine's socket was called",
+            "Whoever speaks to the engine is root on its host.",
+            t.DEPLOY_CONTAINER,
+            t.ESCAPE,
+            condemns=True,
+        ),
+        _rule(
+            "kernel.escape",
+            Severity.CRITICAL,
+            "A way out of the container was asked of the kernel",
+            "Mounts, foreign namespaces, kernel modules and the kernel's helper programs lead to the host.",
+            t.ESCAPE,
+            condemns=True,
+        ),
+        _rule(
+            "kernel.call",
+            Severity.LOW,
+            "A system call was tried that containers have no business with",
+            "Some programs try it and go on without; exploits of the kernel need it.",
+            t.ESCAPE,
+        ),
+        _rule(
             "net.packet-socket",
             Severity.CRITICAL,
             "A socket below IP was asked for",
             "Packet sockets read the neighbours' traffic and send past every rule for IP.",
             t.SNIFFING,
             t.EXFILTRATION_ALTERNATIVE,
+            condemns=True,
         ),
         _rule(
             "net.egress",
@@ -119,6 +238,7 @@ RULES: Final[dict[str, Rule]] = {
             "The neighbourhood was scanned",
             "Many addresses or ports of one network in a short time: the next victim is being looked for.",
             t.NETWORK_DISCOVERY,
+            condemns=True,
         ),
         _rule(
             "net.miner-protocol",
@@ -126,6 +246,7 @@ RULES: Final[dict[str, Rule]] = {
             "A mining pool's protocol was spoken",
             "The first bytes are the greeting of Stratum, which nothing but miners speaks.",
             t.COMPUTE_HIJACKING,
+            condemns=True,
         ),
         _rule(
             "net.miner-pool",
@@ -133,6 +254,7 @@ RULES: Final[dict[str, Rule]] = {
             "The name of a mining pool was asked for",
             "The name belongs to a mining pool.",
             t.COMPUTE_HIJACKING,
+            condemns=True,
         ),
         _rule(
             "net.miner-port",
@@ -140,6 +262,37 @@ RULES: Final[dict[str, Rule]] = {
             "Traffic to a port of mining pools that is not on the allow-list",
             "The port is used by mining pools and by hardly anything else.",
             t.COMPUTE_HIJACKING,
+        ),
+        _rule(
+            "net.dns-tunnel",
+            Severity.HIGH,
+            "Data were sent out in the names of DNS questions",
+            "Names that are long, all different and below one domain are a message to whoever owns the domain.",
+            t.DNS_C2,
+            t.EXFILTRATION_ALTERNATIVE,
+            condemns=True,
+        ),
+        _rule(
+            "net.metadata",
+            Severity.MEDIUM,
+            "The cloud's metadata service was asked",
+            "It hands out the machine's credentials; a client of the cloud asks it, and so does an intruder.",
+            t.INSTANCE_METADATA,
+        ),
+        _rule(
+            "run.mining",
+            Severity.CRITICAL,
+            "The processor was at its limit all the time, and a mining pool's port was talked to",
+            "Each alone is honest; both together are what a miner looks like whatever it is called.",
+            t.COMPUTE_HIJACKING,
+            condemns=True,
+        ),
+        _rule(
+            "run.sleeper",
+            Severity.HIGH,
+            "It slept long before it did what it is condemned for",
+            "Malware waits until nobody looks any more.",
+            t.TIME_EVASION,
         ),
         _rule(
             "api.build",
