@@ -5,12 +5,9 @@ and hostile bytes are parsed elsewhere.
 """
 
 import asyncio
-import tempfile
 import time
-from collections.abc import AsyncIterator
 from concurrent.futures import BrokenExecutor, Executor
 from pathlib import Path
-from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -20,9 +17,8 @@ from pratique import image as images
 from pratique.advisories import Database
 from pratique.errors import EngineError, ImageError, StoreError
 from pratique.model import Finding, ImageId, ImageIdentity, Package, Report, Unread
+from pratique.pipelines.spool import spooled
 from pratique.runtime import Engine
-
-_WRITE_BYTES: Final = 4 << 20
 
 
 class Options(Struct, frozen=True):
@@ -83,11 +79,7 @@ async def scan_engine_image(
     if identity is None:
         msg = f"the engine has no image {image_id}"
         raise EngineError(msg)
-    with tempfile.TemporaryDirectory(
-        prefix="pratique-", dir=images.spool_directory(options.image.spool_dir)
-    ) as directory:
-        path = Path(directory) / "image.tar"
-        await _spool(engine.export(identity.id), path, options.image)
+    async with spooled(engine, identity.id, options.image) as path:
         work = asyncio.get_running_loop().run_in_executor(
             pool, _scan_in_worker, str(path), options, str(advisories or ""), identity
         )
@@ -102,28 +94,6 @@ def _scan_in_worker(path: str, options: Options, advisories: str, identity: Imag
     """Scan in a worker process; the report comes back as bytes that the agent decodes by its type."""
     report = scan_file(Path(path), options, advisories=Path(advisories) if advisories else None, identity=identity)
     return msgspec.msgpack.encode(report)
-
-
-async def _spool(export: AsyncIterator[bytes], path: Path, options: images.Options) -> None:
-    written = 0
-    pending: list[bytes] = []
-    try:
-        with path.open("xb", buffering=0) as file:
-            async for chunk in export:
-                written += len(chunk)
-                if written > options.max_image_bytes:
-                    msg = f"the engine's export is larger than {options.max_image_bytes} bytes"
-                    raise ImageError(msg)
-                pending.append(chunk)
-                if sum(map(len, pending)) >= _WRITE_BYTES:
-                    await asyncio.to_thread(
-                        images.write_spool, file.fileno(), b"".join(pending), options.min_free_bytes
-                    )
-                    pending.clear()
-            await asyncio.to_thread(images.write_spool, file.fileno(), b"".join(pending), options.min_free_bytes)
-    except OSError as error:
-        msg = f"the engine's export cannot be kept in {path.parent}: {error.strerror}"
-        raise ImageError(msg, hint=images.ROOM_HINT) from error
 
 
 def _match(packages: tuple[Package, ...], path: Path | None) -> tuple[list[Finding], float, list[Unread]]:
