@@ -27,6 +27,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "flows": ("pratique.cli.flows", "Who talked to whom."),
     "images": ("pratique.cli.images", "The images on this host and their reports."),
     "containers": ("pratique.cli.containers", "The containers on this host and the policy each is under."),
+    "quarantine": ("pratique.cli.quarantine", "Cut all traffic of a container."),
+    "release": ("pratique.cli.release", "Release a container from quarantine."),
     "decisions": ("pratique.cli.decisions", "What the guard decided; checks the log's hash chain."),
 }
 """Command → (module with a click command named ``command``, one-line summary)."""

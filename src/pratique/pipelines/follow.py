@@ -116,6 +116,7 @@ class Follower:
             self.containers.discard(event.id)
             self._enforcement.forget(event.id)
             self._recorder.call(lambda store: store.container_gone(event.id, event.at))
+            self._recorder.call(lambda store: store.quarantines.remove(event.id))
 
     def _take_in(self, container: Container) -> None:
         self.containers.add(container.id)

@@ -23,6 +23,7 @@ from pratique.pipelines.exposed import open_endpoints
 from pratique.pipelines.follow import Follower
 from pratique.pipelines.observe import Observer
 from pratique.pipelines.prepare import make_policy, only_agent, privileged, running_engine, scan_workers
+from pratique.pipelines.quarantine import keep_quarantines
 from pratique.pipelines.recorder import Recorder
 from pratique.pipelines.scan import scan_engine_image
 from pratique.pipelines.subjects import Subjects
@@ -42,7 +43,8 @@ class Settings(Struct, frozen=True):
 
     docker_host: str
     cgroup_parent: str
-    store_path: Path
+    store: Path | str
+    state_dir: Path
     advisories_path: Path
     policy_path: Path
     run_dir: Path
@@ -71,8 +73,7 @@ async def protect(settings: Settings, account: Account, stop: asyncio.Event) -> 
             undo.enter_context(only_agent(settings.run_dir))
             for mounted in mount_kernel_filesystems():
                 account.say(f"mounted {mounted}")
-            state_dir = settings.store_path.parent
-            starting = running_engine(settings.docker_host, state_dir, account, may_start=settings.start_engine)
+            starting = running_engine(settings.docker_host, settings.state_dir, account, may_start=settings.start_engine)
             undo.enter_context(starting)
             agent = await undo.enter_async_context(_assembled(settings, account))
             await undo.enter_async_context(agent.answering())
@@ -144,7 +145,7 @@ class _Agent:
     async def answering(self) -> AsyncIterator[None]:
         """Answer the engine's questions for as long as the block lasts. It asks before it serves its own API."""
         parts = self._parts
-        state_dir = str(self._settings.store_path.parent)
+        state_dir = str(self._settings.state_dir)
         guard = Guard(
             lambda: parts.enforcement.document,
             self._engine,
@@ -231,6 +232,7 @@ class _Agent:
                     observer.collect_flows(),
                     parts.follower.follow_containers(),
                     parts.follower.follow_images(),
+                    keep_quarantines(parts.store, parts.enforcement, parts.recorder, self._account),
                     self._every(_POLICY_LOOK_S, parts.enforcement.reload_if_changed),
                     self._every(_STATUS_EVERY_S, partial(self._tell_status, observer)),
                     self._every(_PRUNE_EVERY_S, self._prune),
@@ -277,6 +279,7 @@ class _Agent:
 
 
 class _Parts(Struct, frozen=True):
+    store: Store
     recorder: Recorder
     enforcement: Enforcement
     subjects: Subjects
@@ -290,7 +293,7 @@ class _Parts(Struct, frozen=True):
 async def _assembled(settings: Settings, account: Account) -> AsyncIterator[_Agent]:
     """Open the store and the engine's client and join the parts."""
     token = secrets.token_hex(32)
-    with Store.open(settings.store_path) as store, scan_workers() as workers:
+    with Store.open(settings.store) as store, scan_workers() as workers:
         async with (
             Recorder.opened(store, account) as recorder,
             Engine.connect(settings.docker_host, token=token) as engine,
@@ -301,6 +304,7 @@ async def _assembled(settings: Settings, account: Account) -> AsyncIterator[_Age
                 enforcement.bind(record.container.id, record.container.image)
                 if record.admitted:
                     subjects.admit(record.container.id)
+            enforcement.isolate(frozenset(quarantine.container for quarantine in store.quarantines.all()))
             scan = partial(scan_engine_image, engine, pool=workers, advisories=settings.advisories_path)
             admissions = Admissions(
                 scan, store, recorder, lambda: enforcement.document, account, settings.advisories_path
@@ -311,7 +315,7 @@ async def _assembled(settings: Settings, account: Account) -> AsyncIterator[_Age
                 return [record.flow for record in store.flows(since=since)]
 
             try:
-                parts = _Parts(recorder, enforcement, subjects, admissions, follower, Detector(), recorded_flows)
+                parts = _Parts(store, recorder, enforcement, subjects, admissions, follower, Detector(), recorded_flows)
                 yield _Agent(settings, account, engine, token, parts)
             finally:
                 await admissions.stop()

@@ -5,6 +5,7 @@ A call that returned has been written to the disk (``synchronous=FULL``): a kill
 nothing that was acknowledged. Times are seconds since the epoch, UTC.
 """
 
+from pratique.store.quarantines import Quarantine, Quarantines
 from pratique.store.records import (
     AlertRecord,
     ChainCheck,
@@ -25,6 +26,8 @@ __all__ = [
     "FlowRecord",
     "ImageRecord",
     "PolicyRecord",
+    "Quarantine",
+    "Quarantines",
     "ReportSummary",
     "Store",
 ]

@@ -10,7 +10,9 @@ from sqlalchemy import insert, select
 from pratique.model import Alert, Container, Decision, Flow, FlowVerdict, ImageIdentity, Report, Severity
 from pratique.store import inventory, journal
 from pratique.store.database import Database
+from pratique.store.detonations import Detonations
 from pratique.store.encoding import text
+from pratique.store.quarantines import Quarantines
 from pratique.store.records import (
     AlertRecord,
     ChainCheck,
@@ -35,15 +37,16 @@ class Store:
         self._database = database
 
     @classmethod
-    def open(cls, path: Path, *, read_only: bool = False) -> Self:
+    def open(cls, where: Path | str, *, read_only: bool = False) -> Self:
         """Open the store, create it or upgrade its schema.
 
         Several processes may hold it open; writers wait for each other.
 
+        :param where: a path for SQLite, or the URL of an existing database of PostgreSQL
         :param read_only: fail when there is no store yet, and never write
         :raises StoreError: when it is missing (read only), damaged, locked, not writable or from a newer version
         """
-        return cls(Database(path, read_only=read_only))
+        return cls(Database(where, read_only=read_only))
 
     def close(self) -> None:
         """Close the store."""
@@ -56,6 +59,16 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def detonations(self) -> Detonations:
+        """What images did in the sandbox."""
+        return Detonations(self._database)
+
+    @property
+    def quarantines(self) -> Quarantines:
+        """Which containers are to be in quarantine."""
+        return Quarantines(self._database)
 
     # Images, reports, containers
 
