@@ -39,6 +39,13 @@ class Options(Struct, frozen=True, forbid_unknown_fields=True):
     """The engine's configuration file that ``guard install`` edits."""
     retention_days: int = 30
     """How long flows and alerts are kept; images, reports and decisions are kept for ever."""
+    store_url: str = ""
+    """A database of PostgreSQL to keep the records in: ``postgresql+psycopg://user:password@host/database``."""
+
+    @property
+    def store(self) -> Path | str:
+        """Where the records are: the SQLite database, or the URL of one of PostgreSQL."""
+        return self.store_url or self.store_path
 
     @property
     def store_path(self) -> Path:

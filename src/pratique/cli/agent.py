@@ -91,7 +91,8 @@ def settings_from(options: Options, *, install_guard: bool, keep: bool, start_en
     return Settings(
         docker_host=options.docker_host,
         cgroup_parent=options.cgroup_parent,
-        store_path=options.store_path,
+        store=options.store,
+        state_dir=Path(options.state_dir),
         advisories_path=options.advisories_path,
         policy_path=options.policy_path,
         run_dir=Path(options.run_dir),

@@ -42,7 +42,7 @@ def command(
     require_new(output)
     options = load()
     document = read(options.policy_path) if options.policy_path.exists() else Document()
-    with Store.open(options.store_path, read_only=True) as store:
+    with Store.open(options.store, read_only=True) as store:
         chosen = _chosen(store, names)
         if since is None:
             since = time.time()

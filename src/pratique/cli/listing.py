@@ -113,7 +113,7 @@ def open_store(state_dir: str | None) -> Store:
 
     :raises StoreError: when nothing was recorded yet
     """
-    return Store.open(load({"state_dir": state_dir}).store_path, read_only=True)
+    return Store.open(load({"state_dir": state_dir}).store, read_only=True)
 
 
 def image_ids(store: Store, name: str | None) -> tuple[str, ...] | None:

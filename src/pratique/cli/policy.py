@@ -12,7 +12,7 @@ import click
 
 from pratique.cli.output import emit, replace_file, require_new
 from pratique.config import Options, load
-from pratique.errors import StoreError
+from pratique.errors import EmptyStoreError, StoreError
 from pratique.model import Decision, ImageId, Report, Verdict
 from pratique.pipelines.presence import APPLIED_STATE, agent_runs
 from pratique.policy import Document, first_policy, parse, render
@@ -70,7 +70,7 @@ def apply(file: Path) -> None:
     document = parse(text, name=str(file))
     digest = hashlib.sha256(text).hexdigest()
     running = agent_runs(Path(options.run_dir))
-    with Store.open(options.store_path) as store:
+    with Store.open(options.store) as store:
         replace_file(options.policy_path, text)
         store.append_decisions([_decision(digest)])
         if running:
@@ -96,10 +96,11 @@ async def _from_host(options: Options) -> Document:
 
 
 def _reports(options: Options, image_ids: list[ImageId]) -> dict[ImageId, Report]:
-    if not options.store_path.exists():
+    try:
+        with Store.open(options.store, read_only=True) as store:
+            return {image_id: report for image_id in image_ids if (report := store.report(image_id)) is not None}
+    except EmptyStoreError:
         return {}
-    with Store.open(options.store_path, read_only=True) as store:
-        return {image_id: report for image_id in image_ids if (report := store.report(image_id)) is not None}
 
 
 def _summary(document: Document) -> str:
@@ -122,7 +123,7 @@ def _decision(digest: str) -> Decision:
 
 
 def _applied(options: Options) -> str | None:
-    with Store.open(options.store_path, read_only=True) as store:
+    with Store.open(options.store, read_only=True) as store:
         return store.state(APPLIED_STATE)
 
 

@@ -2,42 +2,25 @@
 
 import asyncio
 import os
-import shutil
-import sys
 from pathlib import Path
-from typing import Final
 
 import click
 
 from pratique import config
-from pratique.cli.output import replace_file
-from pratique.errors import EngineError, GateError, IncompleteError, StoreError, UsageError
+from pratique.cli.formats import Wanted, format_options, resolve, write
+from pratique.cli.target import name_of, path_of
+from pratique.errors import EngineError, GateError, IncompleteError, StoreError
 from pratique.model import Report, Severity
 from pratique.pipelines.scan import scan_engine_image, scan_file
 from pratique.pipelines.workers import Workers
 from pratique.policy import Admission, Gate, judge_report
-from pratique.report import Format, render
 from pratique.runtime import Engine
 from pratique.store import Store
-
-_ENGINE: Final = "docker:"
-_FILES: Final = ("archive:", "oci:")
 
 
 @click.command()
 @click.argument("target")
-@click.option(
-    "-f",
-    "--format",
-    "form",
-    type=click.Choice([form.value for form in Format]),
-    default=Format.TABLE.value,
-    show_default=True,
-    help="How to show the report.",
-)
-@click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write the report here."
-)
+@format_options
 @click.option(
     "--fail-on",
     "gates",
@@ -50,7 +33,7 @@ _FILES: Final = ("archive:", "oci:")
 def command(  # one parameter an option
     *,
     target: str,
-    form: str,
+    formats: tuple[Wanted, ...],
     output: Path | None,
     gates: tuple[str, ...],
     state_dir: str | None,
@@ -67,50 +50,24 @@ def command(  # one parameter an option
     An OCI layout:                 pratique scan oci:./layout
     A gate in a pipeline:          pratique scan --fail-on malware --fail-on high checkout.tar
     A document for other tools:    pratique scan -f json -o report.json checkout.tar
+    Several from one scan:         pratique scan -f table -f sarif=checkout.sarif -f junit=checkout.xml checkout.tar
 
     The report is kept in the store under the image's id, if this user may write there.
 
     Exit codes: 0 clean, 1 error, 2 --fail-on was met, 3 something could not be read.
     """  # noqa: D301  # \b is click's mark for "do not re-wrap"
+    wanted = resolve(formats, output)
     options = config.load({"state_dir": state_dir, "docker_host": docker_host})
-    path = _as_path(target)
+    path = path_of(target)
     report = scan_file(path, advisories=options.advisories_path) if path else _scan_of_engine(target, options)
-    width = shutil.get_terminal_size().columns if output is None and sys.stdout.isatty() else 120
-    text = render(report, Format(form), width=width)
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        replace_file(output, text.encode())
-    _keep(report, options.store_path)
+    write(report, wanted)
+    _keep(report, options.store)
     _judge(report, tuple(Gate(gate) for gate in gates))
-
-
-def _as_path(target: str) -> Path | None:
-    """Return the path that a target names, or None when it is a name for the engine.
-
-    :raises UsageError: when a target says that it is a path and there is nothing
-    """
-    for prefix in _FILES:
-        if target.startswith(prefix):
-            path = Path(target.removeprefix(prefix))
-            if not path.exists():
-                msg = f"{path} does not exist"
-                raise UsageError(msg)
-            return path
-    if target.startswith(_ENGINE):
-        return None
-    path = Path(target)
-    if path.exists():
-        return path
-    if target.startswith((".", "/")):
-        msg = f"{path} does not exist"
-        raise UsageError(msg)
-    return None
 
 
 def _scan_of_engine(target: str, options: config.Options) -> Report:
     with Workers(1) as pool:
-        return asyncio.run(_scan_by_name(target.removeprefix(_ENGINE), options, pool))
+        return asyncio.run(_scan_by_name(name_of(target), options, pool))
 
 
 async def _scan_by_name(name: str, options: config.Options, pool: Workers) -> Report:
@@ -122,20 +79,24 @@ async def _scan_by_name(name: str, options: config.Options, pool: Workers) -> Re
         return await scan_engine_image(engine, identity.id, pool=pool, advisories=options.advisories_path)
 
 
-def _keep(report: Report, path: Path) -> None:
+def _keep(report: Report, where: Path | str) -> None:
     """Store a report where this user may; a scan by somebody who may not write there is still a scan."""
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError:
-        return
-    if not os.access(path if os.path.exists(path) else path.parent, os.W_OK):  # noqa: PTH110  # raises nothing
+    if isinstance(where, Path) and not _writable(where):
         return
     try:
-        with Store.open(path) as store:
+        with Store.open(where) as store:
             store.put_image(report.image, report.scanned_at)
             store.put_report(report)
     except StoreError as error:
         click.echo(f"the report was not kept: {error.what}", err=True)
+
+
+def _writable(path: Path) -> bool:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(path if os.path.exists(path) else path.parent, os.W_OK)  # noqa: PTH110  # raises nothing
 
 
 def _judge(report: Report, gates: tuple[Gate, ...]) -> None:

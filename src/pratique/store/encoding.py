@@ -16,8 +16,11 @@ Value = TypeVar("Value")
 
 
 def text(value: str) -> str:
-    """Return the text without lone surrogates: names come from attackers, and neither JSON nor SQLite takes those."""
-    return value.encode("utf-8", "replace").decode("utf-8")
+    """Return the text without lone surrogates, which JSON and SQLite do not take, and NULs, which PostgreSQL does not.
+
+    Names come from attackers.
+    """
+    return value.replace("\x00", "?").encode("utf-8", "replace").decode("utf-8")
 
 
 def pack(value: msgspec.Struct) -> bytes:

@@ -150,11 +150,13 @@ def decisions(connection: Connection, window: Window) -> list[DecisionRecord]:
 def verify_decisions(connection: Connection) -> ChainCheck:
     """Check the chain, one record at a time."""
     query = select(DECISIONS).order_by(DECISIONS.c.id).execution_options(yield_per=1000)
-    rows = (
-        chain.Link(row.id, row.hash, {name: getattr(row, name) for name in Decision.__struct_fields__})
-        for row in connection.execute(query)
-    )
-    return chain.verify(rows, _chain_end(connection))
+    end = _chain_end(connection)
+    with connection.execute(query) as rows:
+        links = (
+            chain.Link(row.id, row.hash, {name: getattr(row, name) for name in Decision.__struct_fields__})
+            for row in rows
+        )
+        return chain.verify(links, end)
 
 
 def set_state(connection: Connection, key: str, value: str) -> None:

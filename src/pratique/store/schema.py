@@ -21,6 +21,9 @@ HEAD: Final = "0002"
 
 METADATA: Final = MetaData()
 
+SERIAL: Final = BigInteger().with_variant(Integer, "sqlite")
+"""A number that the database gives: PostgreSQL spends one for each upsert, so 32 bits would last weeks."""
+
 STATE: Final = Table(
     "state",
     METADATA,
@@ -70,7 +73,7 @@ CONTAINERS: Final = Table(
 FLOWS: Final = Table(
     "flows",
     METADATA,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", SERIAL, primary_key=True, autoincrement=True),
     Column("container", String, nullable=False),
     Column("image", String, nullable=False),
     Column("direction", String, nullable=False),
@@ -78,8 +81,8 @@ FLOWS: Final = Table(
     Column("address", String, nullable=False),
     Column("port", Integer, nullable=False),
     Column("verdict", String, nullable=False),
-    Column("packets", Integer, nullable=False),
-    Column("bytes", Integer, nullable=False),
+    Column("packets", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
     Column("first_seen", Float, nullable=False),
     Column("last_seen", Float, nullable=False),
     Column("command", String, nullable=False),
@@ -91,7 +94,7 @@ FLOWS: Final = Table(
 ALERTS: Final = Table(
     "alerts",
     METADATA,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", SERIAL, primary_key=True, autoincrement=True),
     Column("key", String, nullable=False),
     Column("at", Float, nullable=False),
     Column("last_at", Float, nullable=False),
@@ -109,7 +112,7 @@ ALERTS: Final = Table(
 DECISIONS: Final = Table(
     "decisions",
     METADATA,
-    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("id", SERIAL, primary_key=True, autoincrement=False),
     Column("at", Float, nullable=False),
     Column("verdict", String, nullable=False),
     Column("rule", String, nullable=False),
@@ -125,7 +128,7 @@ DECISIONS: Final = Table(
 POLICIES: Final = Table(
     "policies",
     METADATA,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", SERIAL, primary_key=True, autoincrement=True),
     Column("at", Float, nullable=False),
     Column("sha256", String, nullable=False),
     Column("text", String, nullable=False),

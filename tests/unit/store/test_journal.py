@@ -1,17 +1,10 @@
-from pathlib import Path
-
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pratique.model import FlowVerdict, Severity
 from pratique.store import Store
+from tests.unit.store.conftest import Place
 from tests.unit.store.values import CHECKOUT, REDIS, alert, flow
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store.open(tmp_path / "pratique.db")
 
 
 def test_counters_of_one_flow_add_up(store: Store) -> None:
@@ -106,15 +99,15 @@ def test_flow_counters_equal_the_sum_of_what_was_added(store: Store, added: list
     assert {record.flow.port: record.flow.packets for record in store.flows()} == before
 
 
-@settings(max_examples=15, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=10, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["a", "b", ""]), st.integers(0, 300)), max_size=12), st.integers(1, 12))
 def test_alerts_are_counted_alike_however_they_are_batched(
-    tmp_path_factory: pytest.TempPathFactory, given_alerts: list[tuple[str, int]], size: int
+    new_place: Place, given_alerts: list[tuple[str, int]], size: int
 ) -> None:
     told = [alert(key, at=float(at)) for key, at in given_alerts]
     results = []
     for step in (1, size):
-        with Store.open(tmp_path_factory.mktemp("store") / "pratique.db") as store:
+        with Store.open(new_place()) as store:
             for start in range(0, len(told), step):
                 store.add_alerts(told[start : start + step])
             results.append(store.alerts())

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine
 
-from pratique.errors import StoreError
+from pratique.errors import EmptyStoreError, StoreError
 from pratique.store import Store
 from pratique.store.schema import HEAD, METADATA
 from tests.unit.store.values import CHECKOUT, decision, report
@@ -37,13 +36,9 @@ def test_path_with_odd_characters_is_one_path(tmp_path: Path) -> None:
         assert store.state("a") == "b"
 
 
-def test_migrations_leave_the_schema_that_the_code_describes(tmp_path: Path) -> None:
-    path = tmp_path / "pratique.db"
-    Store.open(path).close()
-    engine = create_engine(f"sqlite:///{path}")
-    with engine.connect() as connection:
+def test_migrations_leave_the_schema_that_the_code_describes(store: Store) -> None:
+    with store._database.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
-    engine.dispose()
 
 
 def test_settings_are_what_durability_rests_on(tmp_path: Path) -> None:
@@ -118,7 +113,7 @@ def test_store_of_an_unknown_schema_is_one_error(tmp_path: Path) -> None:
 def test_empty_file_is_refused_read_only_and_filled_otherwise(tmp_path: Path) -> None:
     path = tmp_path / "pratique.db"
     path.touch()
-    with pytest.raises(StoreError, match="schema"):
+    with pytest.raises(EmptyStoreError, match="is empty"):
         Store.open(path, read_only=True)
     Store.open(path).close()
     Store.open(path, read_only=True).close()
@@ -148,7 +143,7 @@ def test_directory_in_place_of_the_store_is_an_error(tmp_path: Path) -> None:
 
 
 def test_locked_store_is_told_as_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pratique.store.database.BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("pratique.store.sqlite.BUSY_TIMEOUT_S", 0.1)
     path = tmp_path / "pratique.db"
     with Store.open(path) as store:
         holder = sqlite3.connect(path, isolation_level=None)
@@ -160,15 +155,14 @@ def test_locked_store_is_told_as_locked(tmp_path: Path, monkeypatch: pytest.Monk
         store.set_state("a", "b")
 
 
-def test_policies_and_state_are_kept(tmp_path: Path) -> None:
-    with Store.open(tmp_path / "pratique.db") as store:
-        store.put_policy("version: 1\n", "d1", 1.0)
-        store.put_policy("version: 1\nbuilds: gate\n", "d2", 2.0)
-        store.set_state("a", "b")
-        store.set_state("a", "c")
-        assert [policy.sha256 for policy in store.policies()] == ["d2", "d1"]
-        assert store.state("a") == "c"
-        assert store.state("missing") is None
+def test_policies_and_state_are_kept(store: Store) -> None:
+    store.put_policy("version: 1\n", "d1", 1.0)
+    store.put_policy("version: 1\nbuilds: gate\n", "d2", 2.0)
+    store.set_state("a", "b")
+    store.set_state("a", "c")
+    assert [policy.sha256 for policy in store.policies()] == ["d2", "d1"]
+    assert store.state("a") == "c"
+    assert store.state("missing") is None
 
 
 def test_head_is_the_newest_revision() -> None:

@@ -8,6 +8,8 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
+_SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 
 def upgrade() -> None:
     """Create every table."""
@@ -45,7 +47,7 @@ def _create_inventory() -> None:
     )
     op.create_table(
         "policies",
-        sa.Column("id", sa.Integer(), primary_key=True, autoincrement=True),
+        sa.Column("id", _SERIAL, primary_key=True, autoincrement=True),
         _column("at", sa.Float()),
         _column("sha256", sa.String()),
         _column("text", sa.String()),
@@ -56,12 +58,12 @@ def _create_inventory() -> None:
 def _create_journal() -> None:
     op.create_table(
         "flows",
-        sa.Column("id", sa.Integer(), primary_key=True, autoincrement=True),
+        sa.Column("id", _SERIAL, primary_key=True, autoincrement=True),
         *(_column(name, sa.String()) for name in ("container", "image", "direction", "protocol", "address")),
         _column("port", sa.Integer()),
         _column("verdict", sa.String()),
-        _column("packets", sa.Integer()),
-        _column("bytes", sa.Integer()),
+        _column("packets", sa.BigInteger()),
+        _column("bytes", sa.BigInteger()),
         _column("first_seen", sa.Float()),
         _column("last_seen", sa.Float()),
         _column("command", sa.String()),
@@ -73,7 +75,7 @@ def _create_journal() -> None:
     op.create_index("ix_flows_last_seen", "flows", ["last_seen"])
     op.create_table(
         "alerts",
-        sa.Column("id", sa.Integer(), primary_key=True, autoincrement=True),
+        sa.Column("id", _SERIAL, primary_key=True, autoincrement=True),
         _column("key", sa.String()),
         _column("at", sa.Float()),
         _column("last_at", sa.Float()),
@@ -89,7 +91,7 @@ def _create_journal() -> None:
     op.create_index("ix_alerts_last_at", "alerts", ["last_at"])
     op.create_table(
         "decisions",
-        sa.Column("id", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("id", _SERIAL, primary_key=True, autoincrement=False),
         _column("at", sa.Float()),
         *(
             _column(name, sa.String())
