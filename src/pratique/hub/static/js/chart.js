@@ -2,7 +2,8 @@
 import uPlot from "../vendor/uplot.min.mjs";
 import { colour } from "./colours.js";
 
-const COLOURS = ["red", "orange", "blue", "yellow", "green"];
+const COLOURS = ["series-1", "series-2", "series-3", "series-4"];
+const HOUR = 3600;
 const HEIGHT = 210;
 
 export async function start(place) {
@@ -33,8 +34,14 @@ function draw(place, { at, series }) {
     height: HEIGHT,
     padding: [12, 8, 0, 0],
     cursor: { y: false, points: { show: false } },
-    scales: { y: { range: (_, low, high) => [0, Math.max(4, Math.ceil(high * 1.1))] } },
-    axes: [axis, { ...axis, size: 40, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000, 10000, 50000] }],
+    scales: {
+      x: { range: (_, first, last) => [first - HOUR / 2, last + HOUR / 2] },
+      y: { range: (_, low, high) => [0, Math.max(4, Math.ceil(high * 1.1))] },
+    },
+    axes: [
+      { ...axis, space: 64, values: hours },
+      { ...axis, size: 40, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000, 10000, 50000] },
+    ],
     series: [
       { label: "Hour", value: "{YYYY}-{MM}-{DD} {HH}:{mm}" },
       ...named.map(({ name, values, colour }) => ({
@@ -49,6 +56,17 @@ function draw(place, { at, series }) {
     ],
   };
   return new uPlot(options, [at, ...sums], place);
+}
+
+// 15:00 at each tick, and the day below the first one and below each midnight.
+function hours(_, ticks) {
+  let day = "";
+  return ticks.map((tick) => {
+    const moment = new Date(tick * 1000);
+    const [before, hour] = [day, `${String(moment.getHours()).padStart(2, "0")}:00`];
+    day = moment.toLocaleDateString(undefined, { day: "numeric", month: "short" });
+    return day === before ? hour : `${hour}\n${day}`;
+  });
 }
 
 function sum(series, hour) {

@@ -14,11 +14,14 @@ startLive();
 
 async function draw(root) {
   for (const [selector, module] of PICTURES) {
-    const places = [...root.querySelectorAll(selector)].filter((place) => !place.dataset.drawn);
+    const places = [...root.querySelectorAll(selector)].filter((place) => !place.dataset.picture);
     if (!places.length) continue;
-    for (const place of places) place.dataset.drawn = "true";
+    for (const place of places) place.dataset.picture = "coming";
     const { start } = await import(module);
-    for (const place of places) start(place);
+    for (const place of places) {
+      await start(place);
+      place.dataset.picture = "ready";
+    }
   }
 }
 

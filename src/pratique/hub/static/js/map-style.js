@@ -7,7 +7,7 @@ const NODE_HEIGHT = 40;
 
 export function style() {
   const [text, muted, surface, line, red, blue, orange] = [
-    "text", "muted", "surface", "line-strong", "red", "blue", "orange",
+    "text", "muted", "surface", "edge", "red", "blue", "orange",
   ].map(colour);
   const [raised, accent, flag, ground] = ["sunken", "accent", "flag", "ground"].map(colour);
   return [
@@ -48,7 +48,7 @@ export function style() {
         "text-background-shape": "round-rectangle", "overlay-opacity": 0,
       },
     },
-    { selector: "edge[?dense]", style: { label: "" } },
+    { selector: "edge[?dense]", style: { label: "", "curve-style": "straight", width: 1.2, "arrow-scale": 0.7 } },
     {
       selector: "edge[refused > 0]",
       style: {

@@ -35,13 +35,12 @@ export async function start(place) {
   place.graph = graph;
   fit(graph);
   document.addEventListener("themechange", () => graph.style(style()));
-  listen(graph, place);
+  listen(graph, place, dense);
   connectTools(graph, place);
-  connectTwin(graph);
+  connectTwin(graph, dense);
   if (place.dataset.map) {
     document.body.addEventListener("live:flow", ({ detail }) => update(graph, detail, dense));
   }
-  place.dispatchEvent(new CustomEvent("drawn", { bubbles: true }));
 }
 
 function asNode({ x, y, ...data }) {
@@ -72,10 +71,10 @@ function strike(edge) {
   setTimeout(() => edge.removeClass("struck"), STRUCK_MS);
 }
 
-function listen(graph, place) {
+function listen(graph, place, dense) {
   graph.on("tap", "edge[href]", ({ target }) => open(target, place));
   graph.on("tap", "node[href]", ({ target }) => open(target, place));
-  graph.on("mouseover", "node, edge", ({ target }) => focus(graph, target));
+  graph.on("mouseover", "node, edge", ({ target }) => focus(graph, target, dense));
   graph.on("mouseout", "node, edge", () => unfocus(graph));
   graph.on("mouseover", "[href]", () => place.classList.add("over"));
   graph.on("mouseout", "[href]", () => place.classList.remove("over"));
@@ -87,16 +86,17 @@ function open(element, place) {
   else location.assign(element.data("href"));
 }
 
-function focus(graph, element) {
+// In a dense graph all the rest is left as it is: to dim a thousand elements takes longer than a frame.
+function focus(graph, element, dense) {
   const near = element.isNode() ? element.closedNeighborhood() : element.union(element.connectedNodes());
   graph.batch(() => {
-    graph.elements().not(near).addClass("dim");
+    if (!dense) graph.elements().not(near).addClass("dim");
     near.edges().addClass("near");
   });
 }
 
 function unfocus(graph) {
-  graph.batch(() => graph.elements().removeClass("dim near"));
+  graph.batch(() => graph.elements(".dim, .near").removeClass("dim near"));
 }
 
 function fit(graph) {
@@ -116,11 +116,11 @@ function connectTools(graph, place) {
   }
 }
 
-function connectTwin(graph) {
+function connectTwin(graph, dense) {
   const rowOf = ({ target }) => target.closest?.("[data-edge]");
   const enter = (event) => {
     const edge = rowOf(event) && graph.getElementById(rowOf(event).dataset.edge);
-    if (edge?.nonempty()) focus(graph, edge);
+    if (edge?.nonempty()) focus(graph, edge, dense);
   };
   for (const kind of ["focusin", "mouseover"]) document.addEventListener(kind, enter);
   for (const kind of ["focusout", "mouseout"]) {
