@@ -4,24 +4,28 @@ In: YAML text, reports. Out: documents, kernel policies, verdicts. Never: does I
 """
 
 from pratique.policy.compile import QUARANTINE, UNLISTED_POLICY, compile_policies
-from pratique.policy.decide import explain_fault, judge_report
+from pratique.policy.decide import explain_fault, judge_detonation, judge_report
 from pratique.policy.document import (
     Access,
     Admission,
     Allow,
     Api,
     Builds,
+    Detonated,
     Document,
     Gate,
     ImagePolicy,
+    Inherit,
     Permit,
+    Require,
     Unlisted,
     parse,
     read,
 )
 from pratique.policy.first import first_policy
+from pratique.policy.inherit import may_inherit
 from pratique.policy.learn import Lesson, learn
-from pratique.policy.write import render
+from pratique.policy.write import render, render_rule
 
 __all__ = [
     "QUARANTINE",
@@ -31,18 +35,24 @@ __all__ = [
     "Allow",
     "Api",
     "Builds",
+    "Detonated",
     "Document",
     "Gate",
     "ImagePolicy",
+    "Inherit",
     "Lesson",
     "Permit",
+    "Require",
     "Unlisted",
     "compile_policies",
     "explain_fault",
     "first_policy",
+    "judge_detonation",
     "judge_report",
     "learn",
+    "may_inherit",
     "parse",
     "read",
     "render",
+    "render_rule",
 ]

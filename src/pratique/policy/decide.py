@@ -1,6 +1,6 @@
 """Whether a report passes. Pure."""
 
-from pratique.model import Finding, FindingKind, Report, Severity
+from pratique.model import Behaviour, Detonation, Finding, FindingKind, Report, Severity
 from pratique.policy.document import Access, Admission, Gate
 
 _KIND_OF_GATE = {
@@ -23,6 +23,17 @@ def judge_report(report: Report, admission: Admission) -> tuple[Finding, ...] | 
         first = report.unread[0]
         return f"{len(report.unread)} parts of the image could not be read, first {first.path}: {first.reason}"
     return ()
+
+
+def judge_detonation(detonation: Detonation | None, admission: Admission) -> str:
+    """Return why what an image did in the sandbox keeps it from running, or ``""``."""
+    if admission.require.detonated is None:
+        return ""
+    if detonation is None:
+        return "it was not detonated yet"
+    if detonation.verdict is Behaviour.CLEAN:
+        return ""
+    return f"its detonation is {detonation.verdict}: {detonation.reason}"
 
 
 def explain_fault(fault: tuple[Finding, ...] | str) -> str:

@@ -39,6 +39,16 @@ class Access(StrEnum):
     DENY = "deny"
 
 
+class Inherit(StrEnum):
+    """Which images that are not listed inherit the policy of a listed one, when their content says new version."""
+
+    NEVER = "never"
+    PULLED = "pulled"
+    """Those pulled from the repository that the listed one was pulled from."""
+    ANY = "any"
+    """However they came; only from entries that enforce their list."""
+
+
 class Gate(StrEnum):
     """What in a report keeps an image from running. A severity means: a vulnerability at least that bad with a fix."""
 
@@ -49,6 +59,12 @@ class Gate(StrEnum):
     MEDIUM = "medium"
     HIGH = "high"
     CRITICAL = "critical"
+
+
+class Detonated(StrEnum):
+    """What a run in the sandbox must have shown."""
+
+    CLEAN = "clean"
 
 
 class Permit(StrEnum):
@@ -75,6 +91,13 @@ class Permit(StrEnum):
     """An OCI runtime, volume driver or log driver that is not one of the engine's own local ones."""
 
 
+class Require(Struct, frozen=True, forbid_unknown_fields=True):
+    """What an image must have been shown to be, beyond a report that passes."""
+
+    detonated: Detonated | None = None
+    """``clean``: it was detonated under this very id, and did nothing bad. It is detonated on demand."""
+
+
 class Admission(Struct, frozen=True, forbid_unknown_fields=True):
     """Which images may run."""
 
@@ -83,6 +106,11 @@ class Admission(Struct, frozen=True, forbid_unknown_fields=True):
     """How long a client waits for a scan on demand; then the request is refused and may be repeated."""
     incomplete: Access = Access.DENY
     """An image of which something could not be read."""
+    require: Require = Require()
+    detonate_for_s: float = 20.0
+    """How long an image runs in the sandbox on demand."""
+    detonation_deadline_s: float = 30.0
+    """How long a client waits for a detonation on demand; then the request is refused and may be repeated."""
 
 
 class Api(Struct, frozen=True, forbid_unknown_fields=True):
@@ -116,6 +144,8 @@ class Unlisted(Struct, frozen=True, forbid_unknown_fields=True):
     egress: EgressMode = EgressMode.ENFORCE
     drift: DriftMode = DriftMode.KILL
     allow: tuple[Allow, ...] = ()
+    inherit: Inherit = Inherit.PULLED
+    """New versions of listed images."""
 
 
 class ImagePolicy(Struct, frozen=True, forbid_unknown_fields=True):
@@ -203,6 +233,11 @@ def _check(document: Document, name: str) -> None:
     if not 0.1 <= document.admission.scan_deadline_s <= 600:
         msg = f"{name}: admission.scan_deadline_s is {document.admission.scan_deadline_s}, not between 0.1 and 600"
         raise PolicyError(msg)
+    for field, least in (("detonate_for_s", 1), ("detonation_deadline_s", 0.1)):
+        seconds = getattr(document.admission, field)
+        if not least <= seconds <= 600:
+            msg = f"{name}: admission.{field} is {seconds}, not between {least} and 600"
+            raise PolicyError(msg)
     _check_allow(document.unlisted.allow, f"{name}: unlisted")
     owner: dict[str, str] = {}
     for entry in document.images:

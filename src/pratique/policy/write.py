@@ -28,6 +28,13 @@ admission:
   scan_deadline_s: {deadline}
   # An image of which something could not be read:  deny | allow
   incomplete: {incomplete}
+  # What else it must have been shown to be. detonated: clean (it was run in the sandbox, on demand if need be, and did
+  # nothing bad). This takes a processor for 'detonate_for_s' seconds for each new image.
+  require: {require}
+  # Seconds that an image runs in the sandbox on demand.
+  detonate_for_s: {detonate_for}
+  # Seconds that a client waits for that; then the request is refused and may be repeated.
+  detonation_deadline_s: {detonation_deadline}
 
 # Operations of the engine's API that are neither building nor running:  deny | allow
 api:
@@ -52,6 +59,9 @@ unlisted:
   drift: {drift}
   # The peers that may be talked to, one a line, as under 'images'.
   allow:{allow}
+  # New versions of a listed image, told by what they are made of, are under its entry (but have no 'permit'):
+  # never | pulled (only from the repository that it was pulled from) | any
+  inherit: {inherit}
 
 # What holds for each image, whatever its containers are called. An entry looks like this:
 #
@@ -76,6 +86,9 @@ def render(document: Document) -> str:
         fail_on=", ".join(gate.value for gate in admission.fail_on),
         deadline=repr(float(admission.scan_deadline_s)),
         incomplete=admission.incomplete.value,
+        require=f"{{ detonated: {admission.require.detonated.value} }}" if admission.require.detonated else "{}",
+        detonate_for=repr(float(admission.detonate_for_s)),
+        detonation_deadline=repr(float(admission.detonation_deadline_s)),
         exec=api.exec.value,
         copy_into=api.copy_into.value,
         pull=api.pull.value,
@@ -84,7 +97,8 @@ def render(document: Document) -> str:
         plugins=api.plugins.value,
         egress=unlisted.egress.value,
         drift=unlisted.drift.value,
-        allow=_block(_rule(rule, "    ") for rule in unlisted.allow),
+        inherit=unlisted.inherit.value,
+        allow=_block(render_rule(rule, "    ") for rule in unlisted.allow),
         permits=_PERMITS,
         images=_block("\n".join(_image(entry)) for entry in document.images),
     )
@@ -96,14 +110,15 @@ def _image(entry: ImagePolicy) -> Iterator[str]:
     yield from (f"      - {_scalar(image_id)}" for image_id in entry.ids)
     yield f"    egress: {entry.egress.value}"
     yield f"    drift: {entry.drift.value}"
-    yield "    allow:" + _block(_rule(rule, "      ") for rule in entry.allow)
+    yield "    allow:" + _block(render_rule(rule, "      ") for rule in entry.allow)
     if entry.permit:
         yield f"    permit: [{', '.join(permit.value for permit in entry.permit)}]"
     if entry.allow_changed_metadata:
         yield "    allow_changed_metadata: true"
 
 
-def _rule(rule: Allow, indent: str) -> str:
+def render_rule(rule: Allow, indent: str) -> str:
+    """Return one line of an allow-list."""
     fields = [f"to: {_scalar(rule.to)}"]
     if rule.port:
         fields.append(f"port: {rule.port}")

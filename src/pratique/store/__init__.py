@@ -5,6 +5,7 @@ A call that returned has been written to the disk (``synchronous=FULL``): a kill
 nothing that was acknowledged. Times are seconds since the epoch, UTC.
 """
 
+from pratique.store.families import PARDON, Condemnation, Families
 from pratique.store.quarantines import Quarantine, Quarantines
 from pratique.store.records import (
     AlertRecord,
@@ -19,10 +20,13 @@ from pratique.store.records import (
 from pratique.store.store import Store
 
 __all__ = [
+    "PARDON",
     "AlertRecord",
     "ChainCheck",
+    "Condemnation",
     "ContainerRecord",
     "DecisionRecord",
+    "Families",
     "FlowRecord",
     "ImageRecord",
     "PolicyRecord",

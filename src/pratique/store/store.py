@@ -12,6 +12,8 @@ from pratique.store import inventory, journal
 from pratique.store.database import Database
 from pratique.store.detonations import Detonations
 from pratique.store.encoding import text
+from pratique.store.pages import Pages
+from pratique.store.families import Families
 from pratique.store.quarantines import Quarantines
 from pratique.store.records import (
     AlertRecord,
@@ -23,6 +25,7 @@ from pratique.store.records import (
     PolicyRecord,
 )
 from pratique.store.schema import POLICIES, STATE
+from pratique.store.tokens import Tokens
 
 RETENTION_DAYS: Final = 30
 """How long flows and alerts are kept unless the caller of :meth:`Store.prune` says otherwise."""
@@ -69,6 +72,21 @@ class Store:
     def quarantines(self) -> Quarantines:
         """Which containers are to be in quarantine."""
         return Quarantines(self._database)
+
+    @property
+    def families(self) -> Families:
+        """What images are made of, and which are condemned."""
+        return Families(self._database)
+
+    @property
+    def pages(self) -> Pages:
+        """Return what is here a page at a time."""
+        return Pages(self._database)
+
+    @property
+    def tokens(self) -> Tokens:
+        """Return what opens the console."""
+        return Tokens(self._database)
 
     # Images, reports, containers
 

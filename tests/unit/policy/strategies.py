@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 
 from pratique.model import DriftMode, EgressMode, Protocol
-from pratique.policy import Access, Admission, Allow, Api, Builds, Document, Gate, ImagePolicy, Permit, Unlisted
+from pratique.policy import Access, Admission, Allow, Api, Builds, Document, Gate, ImagePolicy, Inherit, Permit, Unlisted
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 NETWORK = st.one_of(
@@ -45,7 +45,10 @@ def documents(draw: st.DrawFn) -> Document:
         ),
         api=draw(st.builds(Api, *[ACCESS] * 6)),
         unlisted=Unlisted(
-            egress=draw(st.sampled_from(EgressMode)), drift=draw(st.sampled_from(DriftMode)), allow=draw(RULES)
+            egress=draw(st.sampled_from(EgressMode)),
+            drift=draw(st.sampled_from(DriftMode)),
+            allow=draw(RULES),
+            inherit=draw(st.sampled_from(Inherit)),
         ),
         images=tuple(images),
     )

@@ -1,0 +1,124 @@
+"""Who is kin of whom, by how much, and why."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from msgspec import Struct
+
+from pratique.family.element import Elements, weight
+from pratique.family.fingerprint import Fingerprint
+from pratique.model import ImageId
+
+KIN_SHARE: Final = 0.5
+"""So much of what is a condemned image's own makes another image its kin."""
+KIN_RECIPE: Final = 0.7
+"""So much of a condemned image's command does as well, where it says enough to be told from others."""
+_TELLING_SHINGLES: Final = 6
+_MIN_WEIGHT: Final = 8
+
+
+class Likeness(Struct, frozen=True):
+    """How two images compare."""
+
+    of_one: float
+    """The share of the first one's own content that the second has, by weight."""
+    of_other: float
+    """The share of the second one's own content that the first has."""
+    common: int
+    """Elements in common."""
+    recipe: float
+    """The share of the first one's command that the second has."""
+
+
+class Marrow(Struct, frozen=True):
+    """What is a condemned image's own, and so tells its kin."""
+
+    image: ImageId
+    name: str
+    reason: str
+    elements: Elements
+    shingles: frozenset[int]
+
+
+class Kin(Struct, frozen=True):
+    """A verdict: an image is kin of a condemned one."""
+
+    condemned: ImageId
+    name: str
+    """The condemned image's, for people."""
+    reason: str
+    """Why that one was condemned."""
+    share: float
+    by: str
+    """``content`` or ``command``."""
+
+    @property
+    def text(self) -> str:
+        """One line for people."""
+        what = "of its own content" if self.by == "content" else "of the command that it runs"
+        digits = self.condemned.removeprefix("sha256:")[:12]
+        return f"kin of condemned image {self.name} ({digits}): {self.share:.0%} {what}; condemned for: {self.reason}"
+
+
+def marrow(
+    fingerprint: Fingerprint, own: Elements, innocent_shingles: frozenset[int], *, name: str, reason: str
+) -> Marrow:
+    """Return what tells the kin of a condemned image.
+
+    :param own: what :func:`pratique.family.own_elements` gives
+    :param innocent_shingles: features of the recipes of innocent images
+    """
+    return Marrow(fingerprint.image, name, reason, own, fingerprint.recipe.features() - innocent_shingles)
+
+
+def find_kin(fingerprint: Fingerprint, condemned: Iterable[Marrow]) -> Kin | None:
+    """Return of which condemned image this one is the nearest kin, or None.
+
+    It is the share of the *condemned* image that counts: whatever junk is added to a copy changes nothing.
+    """
+    elements, features = fingerprint.elements(), fingerprint.recipe.features()
+    nearest: Kin | None = None
+    for one in condemned:
+        kin = _kin(elements, features, one) if one.image != fingerprint.image else None
+        if kin is not None and (nearest is None or kin.share > nearest.share):
+            nearest = kin
+    return nearest
+
+
+def _kin(elements: Elements, features: frozenset[int], one: Marrow) -> Kin | None:
+    content = share_of(one.elements, elements) if weight(one.elements) >= _MIN_WEIGHT else 0.0
+    if content >= KIN_SHARE:
+        return Kin(one.image, one.name, one.reason, content, "content")
+    if len(one.shingles) >= _TELLING_SHINGLES:
+        command = len(one.shingles & features) / len(one.shingles)
+        if command >= KIN_RECIPE:
+            return Kin(one.image, one.name, one.reason, command, "command")
+    return None
+
+
+def compare(one: Fingerprint, own: Elements, other: Fingerprint, other_own: Elements) -> Likeness:
+    """Compare two images by what is their own."""
+    features, other_features = one.recipe.features(), other.recipe.features()
+    return Likeness(
+        of_one=share_of(own, other.elements()),
+        of_other=share_of(other_own, one.elements()),
+        common=len(own & other_own),
+        recipe=len(features & other_features) / len(features) if features else 0.0,
+    )
+
+
+def succession(old: Fingerprint, old_own: Elements, new: Fingerprint, new_own: Elements) -> float:
+    """Return how much an image is a new version of another, 0 to 1.
+
+    Both ways count, so that neither a fragment nor an image with much added is a new version; and it has to run the
+    same program.
+    """
+    if not old.recipe.program or old.recipe.program != new.recipe.program:
+        return 0.0
+    return min(share_of(old_own, new.elements()), share_of(new_own, old.elements()))
+
+
+def share_of(own: Elements, elements: Elements) -> float:
+    """Return the share, by weight, of ``own`` that is among ``elements``; 0 of nothing."""
+    whole = weight(own)
+    return weight(own & elements) / whole if whole else 0.0

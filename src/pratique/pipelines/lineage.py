@@ -1,0 +1,81 @@
+"""What is known of all images at one moment, as far as it bears on families."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from pratique.family import Elements, Fingerprint, Marrow, common_depth, marrow, own_elements
+from pratique.model import ImageIdentity
+from pratique.policy import Document
+from pratique.store import PARDON, Condemnation, Store
+
+_MAX_CONDEMNED: Final = 1_000
+"""The newest so many; beyond, an image's id is still refused, but not its kin."""
+
+
+class Lineage(Struct, frozen=True):
+    """Verdicts, what tells the kin of the condemned, and every image that is known."""
+
+    verdicts: Mapping[str, Condemnation] = {}
+    marrows: tuple[Marrow, ...] = ()
+    images: Mapping[str, ImageIdentity] = {}
+
+    def is_condemned(self, image_id: str) -> bool:
+        """Tell whether an image itself is condemned."""
+        verdict = self.verdicts.get(image_id)
+        return verdict is not None and verdict.source != PARDON
+
+    def base_depth(self, layers: Sequence[str]) -> int:
+        """Return how many of an image's lowest layers are a base: one pulled from a registry, or common to many."""
+        others = [image for image in self.images.values() if not self.is_condemned(image.id)]
+        pulled = (
+            len(image.layers)
+            for image in others
+            if image.repo_digests and len(image.layers) < len(layers) and layers[: len(image.layers)] == image.layers
+        )
+        return max(common_depth(layers, (image.layers for image in others)), max(pulled, default=0))
+
+
+def read_lineage(store: Store, document: Document) -> Lineage:
+    """Read it all from the store.
+
+    Innocent is what a person vouched for: the images of the policy and the pardoned, unless they are condemned.
+
+    :raises StoreError: when the store cannot be read
+    """
+    verdicts = {verdict.image: verdict for verdict in store.families.verdicts()}
+    images: dict[str, ImageIdentity] = {record.image.id: record.image for record in store.images()}
+    known = Lineage(verdicts=verdicts, images=images)
+    condemned = [image for image in verdicts if known.is_condemned(image)][:_MAX_CONDEMNED]
+    if not condemned:
+        return known
+    prints: dict[str, Fingerprint] = {one.image: one for one in store.families.fingerprints(condemned)}
+    listed = [image for entry in document.images for image in entry.ids]
+    innocent = [image for image in dict.fromkeys([*listed, *verdicts]) if not known.is_condemned(image)]
+    ground, commands = _ground(prints, store.families.fingerprints(innocent))
+    marrows = [_marrow(one, ground[image], commands, known, verdicts[image].reason) for image, one in prints.items()]
+    return Lineage(verdicts=verdicts, marrows=tuple(marrows), images=images)
+
+
+def _ground(
+    condemned: Mapping[str, Fingerprint], innocent: Iterable[Fingerprint]
+) -> tuple[dict[str, set[int]], frozenset[int]]:
+    """Return what each condemned image shares with innocent ones, and the features of innocent recipes."""
+    elements: dict[str, Elements] = {image: one.elements() for image, one in condemned.items()}
+    ground: dict[str, set[int]] = defaultdict(set)
+    commands: set[int] = set()
+    for other in innocent:
+        theirs = other.elements()
+        commands |= other.recipe.features()
+        for image, ours in elements.items():
+            ground[image] |= ours & theirs
+    return ground, frozenset(commands)
+
+
+def _marrow(one: Fingerprint, ground: set[int], commands: frozenset[int], known: Lineage, reason: str) -> Marrow:
+    own = own_elements(one, ground, known.base_depth(one.layers))
+    image = known.images.get(one.image)
+    name = image.name if image is not None else one.image.removeprefix("sha256:")[:12]
+    return marrow(one, own, commands, name=name, reason=reason)
