@@ -14,6 +14,8 @@ class Summary(Struct, frozen=True):
     files: int
     unread: int
     malware: dict[Severity, int]
+    behaviour: dict[Severity, int]
+    """Seen in the sandbox."""
     secret: dict[Severity, int]
     misconfiguration: dict[Severity, int]
     vulnerability: dict[Severity, int]
@@ -38,6 +40,7 @@ def summarize(report: Report) -> Summary:
         files=report.files,
         unread=len(report.unread),
         malware=of(FindingKind.MALWARE),
+        behaviour=of(FindingKind.BEHAVIOUR),
         secret=of(FindingKind.SECRET),
         misconfiguration=of(FindingKind.MISCONFIGURATION),
         vulnerability=of(FindingKind.VULNERABILITY),

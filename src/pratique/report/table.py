@@ -6,18 +6,13 @@ from datetime import UTC, datetime
 from typing import Final
 
 from pratique.model import Finding, FindingKind, Report
+from pratique.report.order import CONFIGURATION, chapters, told
 from pratique.report.summary import summarize
 from pratique.text import printable
 
 DEFAULT_WIDTH: Final = 100
 _MIN_WIDTH: Final = 60
 _GAP: Final = "  "
-_KINDS: Final = {
-    FindingKind.MALWARE: "malware",
-    FindingKind.SECRET: "secrets",
-    FindingKind.MISCONFIGURATION: "misconfigurations",
-    FindingKind.VULNERABILITY: "vulnerabilities",
-}
 _NO_DATABASE: Final = "no advisory database: pratique db update"
 _MAX_UNREAD: Final = 20
 
@@ -26,8 +21,7 @@ def render_table(report: Report, width: int) -> str:
     """Return a report as plain text within ``width`` columns, where words allow it."""
     width = max(width, _MIN_WIDTH)
     lines = [*_head(report)]
-    for kind, title in _KINDS.items():
-        findings = sorted((f for f in report.findings if f.kind is kind), key=_worst_first)
+    for kind, title, findings in chapters(report):
         if findings:
             lines += ["", f"{title.upper()} ({len(findings)})"]
             lines += (
@@ -36,7 +30,7 @@ def render_table(report: Report, width: int) -> str:
     if report.unread:
         lines += ["", f"UNREAD ({len(report.unread)})"]
         for unread in report.unread[:_MAX_UNREAD]:
-            lines += _wrapped(f"{unread.path}: {unread.reason}" if unread.path else unread.reason, width)
+            lines += _wrapped(told(unread), width)
         if len(report.unread) > _MAX_UNREAD:
             lines.append(f"  … and {len(report.unread) - _MAX_UNREAD} more")
     lines += ["", *_sums(report)]
@@ -60,10 +54,6 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _worst_first(finding: Finding) -> tuple[int, str, str, str]:
-    return (-finding.severity.rank, finding.package or finding.path, finding.rule, finding.version)
-
-
 def _vulnerabilities(findings: Sequence[Finding], width: int) -> Iterator[str]:
     rows = [("SEVERITY", "ADVISORY", "PACKAGE", "VERSION", "FIXED IN")]
     rows += [(f.severity.value, f.rule, f.package, f.version, f.fixed_version or "-") for f in findings]
@@ -78,7 +68,7 @@ def _vulnerabilities(findings: Sequence[Finding], width: int) -> Iterator[str]:
 
 def _located(findings: Sequence[Finding], width: int) -> Iterator[str]:
     for finding in findings:
-        place = f"/{finding.path}" if finding.path else "the image's configuration"
+        place = f"/{finding.path}" if finding.path else CONFIGURATION
         yield f"  {finding.severity.value:<10}{finding.rule}{_GAP}{place}"
         yield from _wrapped(finding.title, width, indent=12)
         if finding.evidence:
@@ -87,7 +77,7 @@ def _located(findings: Sequence[Finding], width: int) -> Iterator[str]:
 
 def _sums(report: Report) -> Iterator[str]:
     summary = summarize(report)
-    for kind, title in _KINDS.items():
+    for kind, title, _ in chapters(report):
         counts = summary.of(kind)
         parts = ", ".join(f"{count} {severity.value}" for severity, count in counts.items()) or "none"
         fixable = f" ({summary.fixable} with a fix)" if kind is FindingKind.VULNERABILITY and counts else ""
