@@ -39,6 +39,10 @@ class Options(Struct, frozen=True, forbid_unknown_fields=True):
     """The engine's configuration file that ``guard install`` edits."""
     retention_days: int = 30
     """How long flows and alerts are kept; images, reports and decisions are kept for ever."""
+    console: str = "127.0.0.1:8470"
+    """Where the console is served: ``address:port``, or ``off``."""
+    console_names: str = ""
+    """Names by which browsers may ask for the console besides its address, separated by commas."""
     store_url: str = ""
     """A database of PostgreSQL to keep the records in: ``postgresql+psycopg://user:password@host/database``."""
 
