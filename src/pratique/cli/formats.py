@@ -74,7 +74,7 @@ def resolve(formats: Sequence[Wanted], output: Path | None) -> tuple[Wanted, ...
             msg = f"-o {output} is for the one format without a file, and there are {len(open_ended)}"
             raise UsageError(msg, hint="write -f FORMAT=FILE for each")
         wanted = tuple(Wanted(entry.form, entry.file or output) for entry in wanted)
-    places = [entry.file.absolute() if entry.file else None for entry in wanted]
+    places = [entry.file.resolve() if entry.file else None for entry in wanted]
     if len(set(places)) < len(places):
         msg = "two formats would be written to one place"
         raise UsageError(msg, hint="write -f FORMAT=FILE for each")

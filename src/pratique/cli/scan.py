@@ -1,21 +1,15 @@
 """``pratique scan``: one image, one report, one exit code."""
 
-import asyncio
-import os
 from pathlib import Path
 
 import click
 
 from pratique import config
 from pratique.cli.formats import Wanted, format_options, resolve, write
-from pratique.cli.target import name_of, path_of
-from pratique.errors import EngineError, GateError, IncompleteError, StoreError
+from pratique.cli.scanning import keep_report, scan_target
+from pratique.errors import GateError, IncompleteError
 from pratique.model import Report, Severity
-from pratique.pipelines.scan import scan_engine_image, scan_file
-from pratique.pipelines.workers import Workers
 from pratique.policy import Admission, Gate, judge_report
-from pratique.runtime import Engine
-from pratique.store import Store
 
 
 @click.command()
@@ -58,45 +52,10 @@ def command(  # one parameter an option
     """  # noqa: D301  # \b is click's mark for "do not re-wrap"
     wanted = resolve(formats, output)
     options = config.load({"state_dir": state_dir, "docker_host": docker_host})
-    path = path_of(target)
-    report = scan_file(path, advisories=options.advisories_path) if path else _scan_of_engine(target, options)
+    report = scan_target(target, options)
     write(report, wanted)
-    _keep(report, options.store)
+    keep_report(report, options.store)
     _judge(report, tuple(Gate(gate) for gate in gates))
-
-
-def _scan_of_engine(target: str, options: config.Options) -> Report:
-    with Workers(1) as pool:
-        return asyncio.run(_scan_by_name(name_of(target), options, pool))
-
-
-async def _scan_by_name(name: str, options: config.Options, pool: Workers) -> Report:
-    async with Engine.connect(options.docker_host) as engine:
-        identity = await engine.image(name)
-        if identity is None:
-            msg = f"{name} is neither a file nor an image of the engine at {options.docker_host}"
-            raise EngineError(msg, hint="'docker image ls' lists the engine's images")
-        return await scan_engine_image(engine, identity.id, pool=pool, advisories=options.advisories_path)
-
-
-def _keep(report: Report, where: Path | str) -> None:
-    """Store a report where this user may; a scan by somebody who may not write there is still a scan."""
-    if isinstance(where, Path) and not _writable(where):
-        return
-    try:
-        with Store.open(where) as store:
-            store.put_image(report.image, report.scanned_at)
-            store.put_report(report)
-    except StoreError as error:
-        click.echo(f"the report was not kept: {error.what}", err=True)
-
-
-def _writable(path: Path) -> bool:
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError:
-        return False
-    return os.access(path if os.path.exists(path) else path.parent, os.W_OK)  # noqa: PTH110  # raises nothing
 
 
 def _judge(report: Report, gates: tuple[Gate, ...]) -> None:
