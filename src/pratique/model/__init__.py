@@ -22,6 +22,7 @@ from pratique.model.finding import Finding, FindingKind, Severity
 from pratique.model.flow import Direction, Flow, FlowEvent, FlowVerdict, Protocol
 from pratique.model.identity import ImageId, ImageIdentity
 from pratique.model.package import Package
+from pratique.model.plan import Plan, PlanState, Skipped, Step, StepState, SwapMode
 from pratique.model.recording import (
     BaitEvent,
     ConversationEvent,
@@ -66,6 +67,8 @@ __all__ = [
     "Package",
     "PacketSocketEvent",
     "PayloadEvent",
+    "Plan",
+    "PlanState",
     "PrivilegeEvent",
     "Protocol",
     "RecordedEvent",
@@ -74,6 +77,10 @@ __all__ = [
     "SensorEvent",
     "Service",
     "Severity",
+    "Skipped",
+    "Step",
+    "StepState",
+    "SwapMode",
     "Technique",
     "Unread",
     "Verdict",

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any, Final, Self
@@ -171,6 +171,26 @@ class Engine:
             finally:
                 with suppress(aiohttp.ClientError):  # which ended the stream, told once more
                     await client.close()
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        what: str,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        seconds: float = 60.0,
+    ) -> Any:
+        """Make a request that changes something; see :mod:`pratique.runtime.actions`.
+
+        :param path: below the API's version, without a slash at its beginning
+        :param what: what is done and to which object, for the error
+        :param seconds: how long the engine may take
+        """
+        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=5.0)
+        with _translated(what):
+            return await self._client._query_json(path, method, params=query, data=body, timeout=timeout)  # noqa: SLF001
 
     async def _inspect(self, what: str, call: Any) -> dict[str, Any] | None:
         with _translated(what):

@@ -12,8 +12,9 @@ from pratique.store import inventory, journal
 from pratique.store.database import Database
 from pratique.store.detonations import Detonations
 from pratique.store.encoding import text
-from pratique.store.pages import Pages
 from pratique.store.families import Families
+from pratique.store.pages import Pages
+from pratique.store.plans import Plans
 from pratique.store.quarantines import Quarantines
 from pratique.store.records import (
     AlertRecord,
@@ -67,6 +68,11 @@ class Store:
     def detonations(self) -> Detonations:
         """What images did in the sandbox."""
         return Detonations(self._database)
+
+    @property
+    def plans(self) -> Plans:
+        """Plans of replacement."""
+        return Plans(self._database)
 
     @property
     def quarantines(self) -> Quarantines:
