@@ -6,7 +6,8 @@ event is live or recorded.
 """
 
 from pratique.detections.detector import Detector
-from pratique.detections.findings import image_found, intruder, posture
+from pratique.detections.families import image_condemned, image_kin
+from pratique.detections.findings import image_behaved, image_found, intruder, posture
 from pratique.detections.recordings import judge_recording
 from pratique.detections.rules import RULES, Rule
 from pratique.detections.subject import Subject
@@ -18,7 +19,10 @@ __all__ = [
     "Rule",
     "Subject",
     "conclude",
+    "image_behaved",
+    "image_condemned",
     "image_found",
+    "image_kin",
     "intruder",
     "judge_recording",
     "posture",

@@ -10,6 +10,7 @@ _RULES: Final = {
     "start.no-report": "api.unadmitted",
     "start.scanning": "api.unadmitted",
     "start.report": "api.unhealthy-image",
+    "start.condemned": "api.condemned-image",
     "start.body": "api.request",
     "create.no-image": "api.request",
     "create.image-name": "api.request",

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from pratique.detections.subject import Subject, raise_alert
-from pratique.model import Action, Alert, Container, FindingKind, Report
+from pratique.model import Action, Alert, Behaviour, Container, Detonation, FindingKind, Report
 
 MAX_NAMED = 10
 
@@ -20,6 +20,20 @@ def image_found(report: Report, at: float) -> list[Alert]:
         "count": str(len(malware)),
     }
     return [raise_alert("image.malware", at, subject, Action.ALERTED, about=report.image.id, evidence=evidence)]
+
+
+def image_behaved(detonation: Detonation, at: float) -> list[Alert]:
+    """Return the alert about an image of this host that did bad things in the sandbox."""
+    if detonation.verdict is not Behaviour.BAD:
+        return []
+    subject = Subject(image=detonation.image.id, image_name=detonation.image.name)
+    evidence = {
+        "reason": detonation.reason,
+        "found": ", ".join(dict.fromkeys(finding.rule for finding in detonation.findings[:MAX_NAMED])),
+        "command": " ".join(detonation.command),
+    }
+    about = detonation.image.id
+    return [raise_alert("image.behaviour", at, subject, Action.ALERTED, about=about, evidence=evidence)]
 
 
 def intruder(container: Container, at: float, *, image_name: str = "") -> Alert:

@@ -33,6 +33,7 @@ _MAX_JOINED: Final = 32
 _MAX_MOUNTED: Final = 256
 _MAX_WAITING: Final = 64
 """Requests that may wait for scans as long as the policy lets them; a flood of them must not keep others out."""
+_PARDON: Final = "'pratique similar IMAGE' shows what it shares; 'pratique pardon IMAGE' vouches for an image"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 
 _log = structlog.get_logger(__name__)
@@ -61,6 +62,12 @@ class Reports(Protocol):
         """Return the image's report, scanning it when there is none.
 
         :raises PratiqueError: when it cannot be scanned
+        """
+
+    async def objection(self, report: Report) -> str:
+        """Return why an image may not run although its report passes, or nothing.
+
+        :raises PratiqueError: when that cannot be known
         """
 
 
@@ -298,6 +305,10 @@ class Guard:
         if isinstance(report, PratiqueError):
             refuse("start.no-report", f"image {image.name} could not be scanned: {report.what}", report.hint)
         _refuse_report(image, judge_report(report, document.admission))
+        async with self._deadline():
+            objection = await self._reports.objection(report)
+        if objection:
+            refuse("start.condemned", f"image {image.name} may not run: {objection}"[:600], _PARDON)
 
     async def _scan(self, image: ImageIdentity) -> Report | PratiqueError:
         try:

@@ -57,6 +57,7 @@ RULES: Final[dict[str, str]] = {
     "start.no-report": "The image has no report and could not be scanned.",
     "start.scanning": "The scan of the image is still running.",
     "start.report": "The image's report does not pass.",
+    "start.condemned": "The image is condemned, or kin of a condemned one: it holds most of what is that one's own.",
     "start.body": "A start request with a body.",
     "exec.denied": "Exec is refused by the policy.",
     "exec.privileged": "Exec in privileged mode.",

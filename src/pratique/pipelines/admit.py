@@ -8,6 +8,7 @@ from typing import Final
 from pratique.errors import PratiqueError
 from pratique.model import ImageId, ImageIdentity, Report
 from pratique.pipelines.account import Account
+from pratique.pipelines.kinship import Kinship
 from pratique.pipelines.memory import Memory
 from pratique.pipelines.recorder import Recorder
 from pratique.policy import Document, explain_fault, judge_report
@@ -28,7 +29,9 @@ class Admissions:
         document: Callable[[], Document],
         account: Account,
         advisories: Path,
+        kinship: Kinship,
     ) -> None:
+        self._kinship = kinship
         self._advisories = advisories
         self._advisories_at = _modified(advisories)
         self._scan = scan
@@ -76,14 +79,23 @@ class Admissions:
         report = self._reports.get(image_id)
         if report is None:
             stored = await asyncio.to_thread(self._store.report, image_id)
+            if stored is not None and not await self._kinship.knows(image_id):
+                stored = None  # it was scanned before anybody asked what images are made of
             report = self._reports.get(image_id, stored)  # a scan may have ended in the meantime
             if report is not None:
                 self._reports[report.image.id] = report
         return report
 
     def fault(self, report: Report) -> str:
-        """Return why the image of a report may not run under the policy in force, or ``""``."""
+        """Return why the report of an image does not pass under the policy in force, or ``""``."""
         return explain_fault(judge_report(report, self._document().admission))
+
+    async def objection(self, report: Report) -> str:
+        """Return why an image may not run although its report passes: it is condemned, or kin of a condemned one.
+
+        :raises StoreError: when that cannot be known
+        """
+        return (await self._kinship.standing(report)).objection
 
     async def stop(self) -> None:
         """End the scans that are under way."""
@@ -97,7 +109,11 @@ class Admissions:
             report = await self._scan(image_id)
         self._reports[report.image.id] = report
         self._recorder.call(lambda store: store.put_report(report))
-        self._account.scanned(report, self.fault(report))
+        self._kinship.reported(report)
+        standing = await self._kinship.standing(report)
+        self._account.scanned(report, self.fault(report) or standing.objection)
+        if standing.heir is not None:
+            self._account.say(f"image {report.image.name}: policy {standing.heir.text}")
         return report
 
     def _finished(self, name: str, image_id: ImageId, task: asyncio.Task[Report]) -> None:

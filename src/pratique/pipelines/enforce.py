@@ -5,8 +5,9 @@ import time
 from pathlib import Path
 
 from pratique.errors import PolicyError, PratiqueError
-from pratique.model import KernelPolicy
+from pratique.model import ImageId, KernelPolicy
 from pratique.pipelines.account import Account
+from pratique.pipelines.kinship import Heir
 from pratique.pipelines.presence import APPLIED_STATE
 from pratique.pipelines.recorder import Recorder
 from pratique.policy import QUARANTINE, UNLISTED_POLICY, Document, compile_policies, parse
@@ -29,6 +30,7 @@ class Enforcement:
         self._account = account
         self._compiled = compile_policies(self.document)
         self._images: dict[str, str] = {}
+        self._heirs: dict[str, Heir] = {}
         self._isolated: frozenset[str] = frozenset()
         self._sensor: Sensor | None = None
         self._seen: _Stamp | None = None
@@ -42,6 +44,10 @@ class Enforcement:
         """Return the policy number of each known container."""
         return {container: self._number(container) for container in self._images.keys() | self._isolated}
 
+    def images(self) -> frozenset[ImageId]:
+        """Return the image ids of the known containers."""
+        return frozenset(ImageId(image) for image in self._images.values())
+
     def attach(self, sensor: Sensor) -> None:
         """From now on keep this sensor in step."""
         self._sensor = sensor
@@ -51,6 +57,26 @@ class Enforcement:
         self._images[container_id] = image_id
         if self._sensor is not None:
             self._sensor.bind(container_id, self._number(container_id))
+
+    def inherit(self, image_id: str, heir: Heir | None) -> None:
+        """Put an unlisted image under the policy of the listed one that it is a new version of; None: of none."""
+        if heir == self._heirs.get(image_id):
+            return
+        if heir is None:
+            del self._heirs[image_id]
+        else:
+            self._heirs[image_id] = heir
+        if self._sensor is not None:
+            for container_id, image in self._images.items():
+                if image == image_id:
+                    self._sensor.bind(container_id, self._number(container_id))
+
+    def policy_name(self, image_id: str) -> str:
+        """Return the name of what an image is under, for people."""
+        entry, heir = self.document.image(image_id), self._heirs.get(image_id)
+        if entry is not None:
+            return entry.name
+        return heir.text if heir is not None and self.document.image(heir.ancestor) is not None else "unlisted"
 
     def isolate(self, container_ids: frozenset[str]) -> None:
         """Have these containers in quarantine, and no others: what ran under it goes back under its image's policy."""
@@ -108,7 +134,10 @@ class Enforcement:
     def _number(self, container_id: str) -> int:
         if container_id in self._isolated:
             return QUARANTINE.id
-        policy = self._compiled.get(self._images[container_id])
+        image_id = self._images[container_id]
+        policy = self._compiled.get(image_id)
+        if policy is None and (heir := self._heirs.get(image_id)) is not None:
+            policy = self._compiled.get(heir.ancestor)
         return policy.id if policy is not None else UNLISTED_POLICY
 
 

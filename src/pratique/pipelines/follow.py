@@ -122,7 +122,6 @@ class Follower:
         self.containers.add(container.id)
         self._subjects.learn_container(container)
         self._enforcement.bind(container.id, container.image)
-        entry = self._enforcement.document.image(container.image)
         admitted = self._subjects.is_admitted(container.id)
-        name = entry.name if entry else "unlisted"
+        name = self._enforcement.policy_name(container.image)
         self._recorder.call(lambda store: store.put_container(container, name, admitted, time.time()))

@@ -111,9 +111,9 @@ class Kinship:
         :raises StoreError: when the store cannot be read
         """
         image = report.image
+        await self.refresh()
         known = self._standings.get(image.id)
         if known is None:
-            await self.refresh()
             async with self._lock:
                 known = await asyncio.to_thread(self._judge, report, self._fresh.get(image.id), self._lineage)
                 self._standings[image.id] = known

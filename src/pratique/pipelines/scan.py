@@ -6,6 +6,7 @@ and hostile bytes are parsed elsewhere.
 
 import asyncio
 import time
+from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from pratique import analyzers
 from pratique import image as images
 from pratique.advisories import Database
 from pratique.errors import EngineError, ImageError, StoreError
+from pratique.family import Fingerprint
 from pratique.model import Finding, ImageId, ImageIdentity, Package, Report, Unread
 from pratique.pipelines.spool import spooled
 from pratique.runtime import Engine
@@ -28,13 +30,32 @@ class Options(Struct, frozen=True):
     analysis: analyzers.Options = analyzers.Options()
 
 
+Learn = Callable[[Fingerprint], None]
+
+
+def nobody(fingerprint: Fingerprint) -> None:
+    """Forget what an image is made of."""
+    del fingerprint
+
+
+class _Scanned(Struct, frozen=True):
+    report: Report
+    fingerprint: Fingerprint
+
+
 def scan_file(
-    path: Path, options: Options | None = None, *, advisories: Path | None = None, identity: ImageIdentity | None = None
+    path: Path,
+    options: Options | None = None,
+    *,
+    advisories: Path | None = None,
+    identity: ImageIdentity | None = None,
+    learn: Learn = nobody,
 ) -> Report:
     """Scan the image in an archive or a layout.
 
     :param advisories: the advisory database; where there is none, the report's ``advisories_at`` is 0
     :param identity: the image that it must be, as its engine describes it
+    :param learn: is given what the image is made of, before the report is returned
     :raises ImageError: when it cannot be read, lies about itself, or is another image
     """
     options = options or Options()
@@ -44,7 +65,9 @@ def scan_file(
             msg = f"the engine gave image {image.identity.id} in place of {identity.id}"
             raise ImageError(msg)
         facts = analyzers.analyze(image, options.analysis)
+        fingerprint = analyzers.fingerprint(image, options.analysis)
         about = image.identity if identity is None else _completed(identity, image.identity)
+    learn(msgspec.structs.replace(fingerprint, image=about.id))
     vulnerabilities, advisories_at, unread = _match(facts.packages, advisories)
     return Report(
         image=about,
@@ -66,6 +89,7 @@ async def scan_engine_image(
     *,
     pool: Executor,
     advisories: Path | None = None,
+    learn: Learn = nobody,
 ) -> Report:
     """Scan an image of an engine in a worker of ``pool``.
 
@@ -84,16 +108,20 @@ async def scan_engine_image(
             pool, _scan_in_worker, str(path), options, str(advisories or ""), identity
         )
         try:
-            return msgspec.msgpack.decode(await work, type=Report)
+            scanned = msgspec.msgpack.decode(await work, type=_Scanned)
         except (BrokenExecutor, MemoryError) as error:
             msg = f"the process that scanned image {identity.id} died"
             raise ImageError(msg, hint="is there enough memory? The kernel's log tells what it killed") from error
+    learn(scanned.fingerprint)
+    return scanned.report
 
 
 def _scan_in_worker(path: str, options: Options, advisories: str, identity: ImageIdentity) -> bytes:
-    """Scan in a worker process; the report comes back as bytes that the agent decodes by its type."""
-    report = scan_file(Path(path), options, advisories=Path(advisories) if advisories else None, identity=identity)
-    return msgspec.msgpack.encode(report)
+    """Scan in a worker process; what comes back is bytes that the agent decodes by their type."""
+    fingerprints: list[Fingerprint] = []
+    database = Path(advisories) if advisories else None
+    report = scan_file(Path(path), options, advisories=database, identity=identity, learn=fingerprints.append)
+    return msgspec.msgpack.encode(_Scanned(report, fingerprints[0]))
 
 
 def _match(packages: tuple[Package, ...], path: Path | None) -> tuple[list[Finding], float, list[Unread]]:

@@ -20,7 +20,9 @@ from pratique.pipelines.account import Account, Status
 from pratique.pipelines.admit import Admissions
 from pratique.pipelines.enforce import Enforcement
 from pratique.pipelines.exposed import open_endpoints
+from pratique.pipelines.families import FamilyWatch
 from pratique.pipelines.follow import Follower
+from pratique.pipelines.kinship import Kinship
 from pratique.pipelines.observe import Observer
 from pratique.pipelines.prepare import make_policy, only_agent, privileged, running_engine, scan_workers
 from pratique.pipelines.quarantine import keep_quarantines
@@ -73,7 +75,9 @@ async def protect(settings: Settings, account: Account, stop: asyncio.Event) -> 
             undo.enter_context(only_agent(settings.run_dir))
             for mounted in mount_kernel_filesystems():
                 account.say(f"mounted {mounted}")
-            starting = running_engine(settings.docker_host, settings.state_dir, account, may_start=settings.start_engine)
+            starting = running_engine(
+                settings.docker_host, settings.state_dir, account, may_start=settings.start_engine
+            )
             undo.enter_context(starting)
             agent = await undo.enter_async_context(_assembled(settings, account))
             await undo.enter_async_context(agent.answering())
@@ -174,6 +178,7 @@ class _Agent:
             Parent(path=parent.path, kind=ParentKind.ALL if parent.exclusive else ParentKind.NAMED)
             for parent in container_parents(driver, settings.cgroup_parent)
         ]
+        await self._parts.families.settle(enforcement.images())
         sensor = Sensor.open(parents, settings.pin_dir, enforcement.policies(), enforcement.bindings())
         try:
             for feature, state in sensor.features.items():
@@ -232,6 +237,7 @@ class _Agent:
                     observer.collect_flows(),
                     parts.follower.follow_containers(),
                     parts.follower.follow_images(),
+                    parts.families.run(),
                     keep_quarantines(parts.store, parts.enforcement, parts.recorder, self._account),
                     self._every(_POLICY_LOOK_S, parts.enforcement.reload_if_changed),
                     self._every(_STATUS_EVERY_S, partial(self._tell_status, observer)),
@@ -285,6 +291,7 @@ class _Parts(Struct, frozen=True):
     subjects: Subjects
     admissions: Admissions
     follower: Follower
+    families: FamilyWatch
     detector: Detector
     recorded_flows: Callable[[float], Sequence[Flow]]
 
@@ -305,17 +312,23 @@ async def _assembled(settings: Settings, account: Account) -> AsyncIterator[_Age
                 if record.admitted:
                     subjects.admit(record.container.id)
             enforcement.isolate(frozenset(quarantine.container for quarantine in store.quarantines.all()))
-            scan = partial(scan_engine_image, engine, pool=workers, advisories=settings.advisories_path)
+            kinship = Kinship(store, recorder, lambda: enforcement.document, enforcement.inherit)
+            scan = partial(
+                scan_engine_image, engine, pool=workers, advisories=settings.advisories_path, learn=kinship.learn
+            )
             admissions = Admissions(
-                scan, store, recorder, lambda: enforcement.document, account, settings.advisories_path
+                scan, store, recorder, lambda: enforcement.document, account, settings.advisories_path, kinship
             )
             follower = Follower(engine, subjects, enforcement, admissions, recorder, account)
+            families = FamilyWatch(kinship, admissions, lambda: follower.images, store, recorder, account)
 
             def recorded_flows(since: float) -> Sequence[Flow]:
                 return [record.flow for record in store.flows(since=since)]
 
             try:
-                parts = _Parts(store, recorder, enforcement, subjects, admissions, follower, Detector(), recorded_flows)
+                parts = _Parts(
+                    store, recorder, enforcement, subjects, admissions, follower, families, Detector(), recorded_flows
+                )
                 yield _Agent(settings, account, engine, token, parts)
             finally:
                 await admissions.stop()

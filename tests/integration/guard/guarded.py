@@ -23,6 +23,7 @@ class Shelf:
 
     def __init__(self) -> None:
         self.bad: set[str] = set()
+        self.condemned: dict[str, str] = {}
         self.pause_s = 0.0
         self.scans = 0
         self.scanned: set[str] = set()
@@ -30,6 +31,7 @@ class Shelf:
     def cleared(self) -> Self:
         """Every image passes at once."""
         self.bad.clear()
+        self.condemned.clear()
         self.scanned.clear()
         self.pause_s, self.scans = 0.0, 0
         return self
@@ -41,6 +43,10 @@ class Shelf:
             self.scanned.add(image.id)
         found = Finding(kind=FindingKind.MALWARE, rule="miner", severity=Severity.CRITICAL, title="a miner")
         return Report(image=image, scanned_at=0, duration_s=0, findings=(found,) if image.id in self.bad else ())
+
+
+    async def objection(self, report: Report) -> str:
+        return self.condemned.get(report.image.id, "")
 
 
 class Guarded:

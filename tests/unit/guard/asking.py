@@ -26,6 +26,7 @@ class World:
         self.volumes: dict[str, dict[str, Any]] = {}
         self.execs: dict[str, dict[str, Any]] = {}
         self.document = Document()
+        self.objections: dict[str, str] = {}
         self.admitted: list[tuple[str, ImageId]] = []
         self.recorded: list[Decision] = []
 
@@ -44,6 +45,9 @@ class World:
 
     async def report(self, image: ImageIdentity) -> Report:
         return Report(image=image, scanned_at=0, duration_s=0, findings=(MINER,) if image.id == BAD else ())
+
+    async def objection(self, report: Report) -> str:
+        return self.objections.get(report.image.id, "")
 
     async def admit(self, container: str, image: ImageId) -> None:
         self.admitted.append((container, image))
