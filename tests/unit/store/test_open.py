@@ -9,6 +9,7 @@ from alembic.migration import MigrationContext
 
 from pratique.errors import EmptyStoreError, StoreError
 from pratique.store import Store
+from pratique.store import tables  # noqa: F401  # its tables join METADATA
 from pratique.store.schema import HEAD, METADATA
 from tests.unit.store.values import CHECKOUT, decision, report
 
