@@ -1,4 +1,5 @@
-// Counts by hour as stacked bars. The address gives {"at": [seconds …], "series": [{"name", "values"} …]}.
+// Counts by hour as stacked bars, drawn from the table that says the same: <div data-chart="#table">. Each row begins
+// with a <time datetime>; the other columns are numbers.
 import uPlot from "../vendor/uplot.min.mjs";
 import { colour } from "./colours.js";
 
@@ -6,16 +7,28 @@ const COLOURS = ["series-1", "series-2", "series-3", "series-4"];
 const HOUR = 3600;
 const HEIGHT = 210;
 
-export async function start(place) {
-  const answer = await fetch(place.dataset.chart, { headers: { Accept: "application/json" } });
-  if (!answer.ok) return;
-  const told = await answer.json();
-  let chart = draw(place, told);
+export function start(place) {
+  const table = document.querySelector(place.dataset.chart);
+  if (!table?.tBodies[0]?.rows.length) return;
+  let chart = draw(place, read(table));
   document.addEventListener("themechange", () => {
     chart.destroy();
-    chart = draw(place, told);
+    chart = draw(place, read(table));
   });
   new ResizeObserver(() => chart.setSize({ width: place.clientWidth, height: HEIGHT })).observe(place);
+}
+
+function read(table) {
+  const rows = [...table.tBodies[0].rows].map(({ cells }) => ({
+    at: Date.parse(cells[0].querySelector("time").dateTime) / 1000,
+    values: [...cells].slice(1).map((cell) => Number(cell.textContent)),
+  }));
+  rows.sort((one, other) => one.at - other.at);
+  const names = [...table.tHead.rows[0].cells].slice(1).map((cell) => cell.textContent.trim());
+  return {
+    at: rows.map((row) => row.at),
+    series: names.map((name, index) => ({ name, values: rows.map((row) => row.values[index]) })),
+  };
 }
 
 function draw(place, { at, series }) {
