@@ -33,6 +33,8 @@ class BaitEvent(Struct, frozen=True, tag=True):
     bait: str
     """``cloud-key``, ``ssh-key``, ``engine-socket`` …"""
     path: str
+    request: str = ""
+    """First line of what the engine was asked."""
 
 
 class PrivilegeEvent(Struct, frozen=True, tag=True):

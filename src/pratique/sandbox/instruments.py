@@ -1,0 +1,206 @@
+"""The threads that listen while an image runs, and all that they heard, within the bounds of a recording."""
+
+import contextlib
+import os
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from pratique.errors import KernelError, SandboxError
+from pratique.model import (
+    CgroupEvent,
+    DriftMode,
+    EgressMode,
+    ExecEvent,
+    KernelPolicy,
+    LossEvent,
+    RecordedEvent,
+    Recording,
+    SensorEvent,
+)
+from pratique.runtime import unified_mount
+from pratique.sandbox.files import Watcher, left_behind
+from pratique.sandbox.job import Job
+from pratique.sandbox.leftovers import PINS
+from pratique.sandbox.meters import inode_of
+from pratique.sandbox.notify import Supervisor
+from pratique.sandbox.sinkhole.client import Sinkhole
+from pratique.sensor import Parent, ParentKind, Sensor
+from pratique.sensor.egress import Egress
+from pratique.sensor.packet import PacketSocket
+from pratique.sensor.process import Process
+
+_FEATURES: Final = (Egress, Process, PacketSocket)
+"""Not ``packet-link``: it would attach to the host's interfaces, and no frame of the sandbox reaches one."""
+_POLICY: Final = KernelPolicy(id=0, egress=EgressMode.LEARN, drift=DriftMode.ALERT)
+_POLL_MS: Final = 100
+_BATCH: Final = 1_000
+_DRAIN_BYTES: Final = 1 << 16
+_PAUSE_S: Final = 0.01
+"""Between reads of output beyond what is kept: whoever floods is held up, and costs no more than this."""
+
+
+class Instruments:
+    """What listens. Everything begins in the constructor or in one call, and ends when ``undo`` is closed."""
+
+    def __init__(self, job: Job, undo: contextlib.ExitStack, bait: dict[str, str], merged: str) -> None:
+        self._job = job
+        self._undo = undo
+        self._ended = threading.Event()
+        self._lock = threading.Lock()
+        self._sensed: list[SensorEvent] = []
+        self._recorded: list[RecordedEvent] = []
+        self._omitted = 0
+        self._output = bytearray()
+        self._threads: list[threading.Thread] = []
+        self._supervisor: Supervisor | None = None
+        self._sinkhole: Sinkhole | None = None
+        self._failure: BaseException | None = None
+        undo.callback(self._end)
+        self._sensor = self._open_sensor()
+        undo.callback(self._sensor.close, keep=False)
+        self._watcher = Watcher(merged, bait, self._record)
+        undo.callback(self._watcher.close)
+        self._start("sensor", self._follow_sensor)
+        self._start("files", self._follow_files)
+
+    def listen_to(self, sinkhole: Sinkhole) -> None:
+        """Take the conversations of the sinkhole."""
+        self._sinkhole = sinkhole
+        self._start("sinkhole", lambda: sinkhole.follow(self._record))
+
+    def answer_calls(self, listener: socket.socket) -> None:
+        """Wait for the container's seccomp filter at a listening socket, and answer it."""
+        self._supervisor = Supervisor(listener, self._record)
+        self._start("calls", self._supervisor.serve)
+
+    def watch_memory(self, init: int) -> None:
+        """Watch the container's memory file system as well."""
+        with contextlib.suppress(OSError):
+            self._watcher.add(f"/proc/{init}/root/dev/shm")  # the container's
+
+    @contextlib.contextmanager
+    def output(self) -> Iterator[int]:
+        """Give a pipe to write to for the container's output; its first bytes are kept, all of them are read."""
+        reader, writer = os.pipe2(os.O_CLOEXEC)
+        self._start("output", lambda: self._follow_output(reader))
+        try:
+            yield writer
+        finally:
+            os.close(writer)
+
+    def recording(self, *, output: bytes = b"", **facts: Any) -> Recording:
+        """End all instruments and return what they heard. The container's processes have to be gone."""
+        cgroup = inode_of(self._job)
+        self._end()
+        for event in left_behind(Path("/run/upper/files"), self._watcher.written()):
+            self._record(event)
+        if self._failure is not None:
+            msg = f"an instrument of the sandbox failed: {self._failure!r}"
+            raise SandboxError(msg)
+        options = self._job.options
+        recorded = [replace(e, cgroup=cgroup) if hasattr(e, "cgroup") else e for e in self._recorded]
+        return Recording(
+            image=self._job.image,
+            sensed=tuple(sorted(self._sensed, key=lambda event: event.at)),
+            recorded=tuple(sorted(recorded, key=lambda event: event.at)),
+            cpus=options.cpus,
+            slept_s=self._supervisor.sleeps.skipped_s if self._supervisor else 0.0,
+            omitted=self._omitted + self._watcher.overflows + (self._sinkhole.omitted if self._sinkhole else 0),
+            output=output or bytes(self._output),
+            unread=self._job.unread,
+            **facts,
+        )
+
+    def _open_sensor(self) -> Sensor:
+        _, root = unified_mount()
+        if root is None:
+            msg = "no cgroup2 hierarchy is mounted, and without it the sandbox cannot be watched"
+            raise SandboxError(msg, hint="mount one: mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 none $_")
+        parent = Parent(root / self._job.name, ParentKind.ALL)
+        try:
+            return Sensor.open([parent], PINS / self._job.name, [_POLICY], {}, features=_FEATURES)
+        except KernelError as error:
+            msg = f"the sandbox cannot be watched: {error.what}"
+            raise SandboxError(msg, hint=error.hint) from error
+
+    def _start(self, name: str, work: Callable[[], None]) -> None:
+        def guarded() -> None:
+            try:
+                work()
+            except BaseException as error:  # noqa: BLE001  # told by recording()
+                self._failure = error
+
+        thread = threading.Thread(target=guarded, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _end(self) -> None:
+        self._ended.set()
+        if self._supervisor is not None:
+            self._supervisor.stop()
+        if self._sinkhole is not None:
+            self._sinkhole.finish()
+        for thread in self._threads:
+            thread.join()
+        self._threads.clear()
+
+    def _record(self, event: RecordedEvent) -> None:
+        with self._lock:
+            if len(self._recorded) < self._job.options.max_events:
+                self._recorded.append(event)
+            else:
+                self._omitted += 1
+
+    def _follow_sensor(self) -> None:
+        poller = select.poll()
+        for fd in self._sensor.filenos():
+            poller.register(fd, select.POLLIN)
+        while True:
+            last = self._ended.is_set()
+            poller.poll(0 if last else _POLL_MS)
+            while events := self._sensor.read(_BATCH):
+                self._sensor.acknowledge()
+                for event in events:
+                    self._sense(event)
+                if len(events) < _BATCH:
+                    break
+            if last:
+                return
+
+    def _sense(self, event: SensorEvent) -> None:
+        if isinstance(event, CgroupEvent):
+            return
+        if isinstance(event, LossEvent):
+            self._omitted += event.count
+        elif len(self._sensed) < self._job.options.max_events:
+            if isinstance(event, ExecEvent):
+                event = replace(event, uid=max(0, event.uid - self._job.first_id))  # as the container has it
+            self._sensed.append(event)
+        else:
+            self._omitted += 1
+
+    def _follow_files(self) -> None:
+        poller = select.poll()
+        poller.register(self._watcher.fd, select.POLLIN)
+        while True:
+            last = self._ended.is_set()
+            poller.poll(0 if last else _POLL_MS)
+            while self._watcher.read():
+                pass
+            if last:
+                return
+
+    def _follow_output(self, reader: int) -> None:
+        with open(reader, "rb", buffering=0) as stream:
+            while data := stream.read(_DRAIN_BYTES):
+                room = self._job.options.output_bytes - len(self._output)
+                self._output += data[:room]
+                if room <= len(data):
+                    time.sleep(_PAUSE_S)

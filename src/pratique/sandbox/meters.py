@@ -1,0 +1,62 @@
+"""What a run cost, read from its cgroups before they go. Sources: kernel doc cgroup-v2; cgroup-v1/memory."""
+
+from pathlib import Path
+from typing import Self
+
+from msgspec import Struct
+
+from pratique.sandbox.job import Job
+from pratique.sandbox.leftovers import CGROUPS
+
+
+class Meters(Struct, frozen=True):
+    """Totals of a run."""
+
+    cpu_s: float
+    peak_memory: int
+    out_of_memory: bool
+    """The kernel killed a process of it for want of memory."""
+
+    @classmethod
+    def read(cls, job: Job) -> Self:
+        """Read what there is; a file that this kernel lacks counts nothing."""
+        below = f"{job.name}/{job.container}"
+        unified = [CGROUPS / below, CGROUPS / "unified" / below]
+        memory = [CGROUPS / below, CGROUPS / "memory" / below]
+        cpu = sum(_field(path / "cpu.stat", "usage_usec") for path in unified)
+        peak = max(_number(path / name) for path in memory for name in ("memory.peak", "memory.max_usage_in_bytes"))
+        kills = sum(
+            _field(path / name, "oom_kill") for path in memory for name in ("memory.events", "memory.oom_control")
+        )
+        return cls(cpu / 1e6, peak, bool(kills))
+
+
+def inode_of(job: Job) -> int:
+    """Return the id of the container's cgroup in the unified hierarchy: the sensor's name for it; 0 when it is gone."""
+    for path in (CGROUPS / "unified", CGROUPS):
+        if (path / "cgroup.controllers").exists():
+            try:
+                return (path / job.name / job.container).stat().st_ino
+            except OSError:
+                return 0
+    return 0
+
+
+def _field(path: Path, name: str) -> int:
+    for line in _text(path).splitlines():
+        key, _, value = line.partition(" ")
+        if key == name and value.strip().isdigit():
+            return int(value)
+    return 0
+
+
+def _number(path: Path) -> int:
+    text = _text(path).strip()
+    return int(text) if text.isdigit() else 0
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""

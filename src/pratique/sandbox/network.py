@@ -1,0 +1,75 @@
+"""Joins a container's network namespace and the sinkhole's by a pair of interfaces; there, every address is local.
+
+The sinkhole's namespace has no other interface than this one and its loopback, and forwards nothing: there is no way
+out to be closed. Each packet of the container is for the sinkhole itself, whatever its address, by a ``local`` default
+route (AnyIP); netfilter's TPROXY hands it to the sinkhole's listeners, whatever its port, with both kept.
+"""
+
+import subprocess
+from collections.abc import Sequence
+from typing import Final
+
+from pratique.errors import SandboxError
+
+CONTAINER4: Final = "172.17.0.2"
+GATEWAY4: Final = "172.17.0.1"
+CONTAINER6: Final = "fd00:ac11::2"
+GATEWAY6: Final = "fd00:ac11::1"
+TCP_PORT: Final = 1
+UDP_PORT: Final = 1
+"""Where the sinkhole listens; no matter to the container, for whom every port is open."""
+
+_SINK: Final = f"""\
+link set lo up
+link add sink0 type veth peer name eth0 netns {{container}}
+addr add {GATEWAY4}/16 dev sink0
+addr add {GATEWAY6}/64 dev sink0 nodad
+link set sink0 up
+route add {CONTAINER4}/32 dev sink0
+route add {CONTAINER6}/128 dev sink0
+route add local default dev lo table main
+route add local ::/0 dev lo table main
+"""
+_CONTAINER: Final = f"""\
+link set lo up
+addr add {CONTAINER4}/16 dev eth0
+addr add {CONTAINER6}/64 dev eth0 nodad
+link set eth0 up
+route add default via {GATEWAY4}
+route add ::/0 via {GATEWAY6}
+"""
+_RULES: Final = f"""\
+*mangle
+-A PREROUTING -i sink0 -p tcp -j TPROXY --on-port {TCP_PORT}
+-A PREROUTING -i sink0 -p udp -j TPROXY --on-port {UDP_PORT}
+COMMIT
+*filter
+:FORWARD DROP [0:0]
+COMMIT
+"""
+
+
+def connect(container: int, sinkhole: int) -> None:
+    """Join the two.
+
+    :param container: a process in the container's network namespace
+    :param sinkhole: a process in the sinkhole's
+    :raises SandboxError: when this host cannot
+    """
+    _run(sinkhole, ["ip", "-batch", "-"], _SINK.format(container=container))
+    for program in ("iptables-restore", "ip6tables-restore"):
+        _run(sinkhole, [program], _RULES)
+    _run(container, ["ip", "-batch", "-"], _CONTAINER)
+
+
+def _run(target: int, command: Sequence[str], text: str) -> None:
+    enter = ["nsenter", f"--target={target}", "--net"]
+    done = subprocess.run(  # noqa: S603  # fixed programs; no word comes from an image
+        [*enter, *command], input=text, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        reason = " ".join((done.stderr or done.stdout).split())[:300]
+        msg = f"the sandbox's network cannot be set up: {command[0]}: {reason}"
+        raise SandboxError(
+            msg, hint="iproute2, util-linux and iptables are needed, and a kernel with veth and xt_TPROXY"
+        )

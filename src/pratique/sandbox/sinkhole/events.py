@@ -1,0 +1,68 @@
+"""What the sinkhole tells the keeper: a stream of messages over a pipe, each with its length in front."""
+
+import os
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from pratique.model import BaitEvent, ConversationEvent, Protocol, Service
+
+LENGTH: Final = 4
+MOST_PAYLOAD: Final = 512
+_MOST_ALIKE: Final = 20
+
+
+class Begin(Struct, frozen=True):
+    """What the keeper tells the sinkhole first."""
+
+    authority: bytes
+    max_events: int
+
+
+class Told(Struct, frozen=True):
+    """One message of the sinkhole. The first is empty: it is ready."""
+
+    event: ConversationEvent | BaitEvent | None = None
+    omitted: int = 0
+    """What was not told so far."""
+
+
+class Teller:
+    """Writes events, within bounds."""
+
+    def __init__(self, fd: int, max_events: int) -> None:
+        self._fd = fd
+        self._left = max_events
+        self._alike: dict[tuple[Service, Protocol, str, int, str, str], int] = {}
+        self.omitted = 0
+
+    def tell(self, event: ConversationEvent | BaitEvent) -> None:
+        """Write one event, unless there were too many of its kind or in all."""
+        if isinstance(event, ConversationEvent):
+            key = (event.service, event.protocol, event.address, event.port, event.name, event.request)
+            count = self._alike.get(key, 0)
+            if count >= _MOST_ALIKE:
+                self.omitted += 1
+                return
+            self._alike[key] = count + 1
+        if self._left <= 0:
+            self.omitted += 1
+            return
+        self._left -= 1
+        self._write(Told(event))
+
+    def ready(self) -> None:
+        """Say that every listener is there."""
+        self._write(Told())
+
+    def close(self) -> None:
+        """Say what was left out, and end."""
+        self._write(Told(omitted=self.omitted))
+        os.close(self._fd)
+
+    def _write(self, message: Told) -> None:
+        data = msgspec.msgpack.encode(message)
+        data = len(data).to_bytes(LENGTH, "big") + data
+        while data:
+            data = data[os.write(self._fd, data) :]
