@@ -8,6 +8,7 @@ from pratique import config
 from pratique.cli.formats import Wanted, format_options, resolve, write
 from pratique.cli.scanning import keep_report, scan_target
 from pratique.errors import GateError, IncompleteError
+from pratique.family import Fingerprint
 from pratique.model import Report, Severity
 from pratique.policy import Admission, Gate, judge_report
 
@@ -52,9 +53,10 @@ def command(  # one parameter an option
     """  # noqa: D301  # \b is click's mark for "do not re-wrap"
     wanted = resolve(formats, output)
     options = config.load({"state_dir": state_dir, "docker_host": docker_host})
-    report = scan_target(target, options)
+    fingerprints: list[Fingerprint] = []
+    report = scan_target(target, options, learn=fingerprints.append)
     write(report, wanted)
-    keep_report(report, options.store)
+    keep_report(report, options.store, fingerprints)
     _judge(report, tuple(Gate(gate) for gate in gates))
 
 
