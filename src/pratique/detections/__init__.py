@@ -9,7 +9,8 @@ from pratique.detections.detector import Detector
 from pratique.detections.families import image_condemned, image_kin
 from pratique.detections.findings import image_behaved, image_found, intruder, posture
 from pratique.detections.recordings import judge_recording
-from pratique.detections.rules import RULES, Rule
+from pratique.detections.rule import Rule
+from pratique.detections.rules import RULES
 from pratique.detections.subject import Subject
 from pratique.detections.verdicts import conclude
 

@@ -9,7 +9,10 @@ from pratique.model import Action, Alert, Decision, Verdict
 _RULES: Final = {
     "start.no-report": "api.unadmitted",
     "start.scanning": "api.unadmitted",
+    "start.detonating": "api.unadmitted",
+    "start.no-detonation": "api.unadmitted",
     "start.report": "api.unhealthy-image",
+    "start.detonation": "api.unhealthy-image",
     "start.condemned": "api.condemned-image",
     "start.body": "api.request",
     "create.no-image": "api.request",

@@ -16,13 +16,14 @@ import structlog
 
 from pratique.errors import PratiqueError
 from pratique.guard import gojson, request
+from pratique.guard.behaviour import BehaviourGate
 from pratique.guard.container import Facts, Violation, needs, violations, volume_paths
 from pratique.guard.judge import create_body, judge, judge_body
 from pratique.guard.refusal import Refusal, refuse
 from pratique.guard.request import ApiRequest, Call
 from pratique.guard.routes import Power, find
 from pratique.guard.settings import ExecBody, HostConfig, Inspected, MountPoint, Volume
-from pratique.model import Decision, Finding, ImageId, ImageIdentity, Report, Verdict
+from pratique.model import Decision, Detonation, Finding, ImageId, ImageIdentity, Report, Verdict
 from pratique.policy import Document, Permit, judge_report
 from pratique.text import printable
 
@@ -62,6 +63,12 @@ class Reports(Protocol):
         """Return the image's report, scanning it when there is none.
 
         :raises PratiqueError: when it cannot be scanned
+        """
+
+    async def detonation(self, image: ImageIdentity) -> Detonation:
+        """Return what the image did in the sandbox, detonating it when that is not known.
+
+        :raises PratiqueError: when it cannot be detonated
         """
 
     async def objection(self, report: Report) -> str:
@@ -108,6 +115,7 @@ class Guard:
         self._own_token = own_token.encode()
         self._sensitive = sensitive_paths
         self._deadline_s = deadline_s
+        self._behaviour = BehaviourGate(reports.detonation)
         self._waiting = 0
         self._scans: dict[ImageId, asyncio.Task[Report | PratiqueError]] = {}
         self._tasks: asyncio.TaskGroup | None = None
@@ -120,6 +128,7 @@ class Guard:
     async def __aexit__(self, *error: object) -> None:
         for scan in self._scans.values():
             scan.cancel()
+        self._behaviour.stop()
         if self._tasks is not None:
             await self._tasks.__aexit__(None, None, None)
 
@@ -309,6 +318,8 @@ class Guard:
             objection = await self._reports.objection(report)
         if objection:
             refuse("start.condemned", f"image {image.name} may not run: {objection}"[:600], _PARDON)
+        assert self._tasks is not None
+        await self._behaviour.require(image, document, self._tasks)
 
     async def _scan(self, image: ImageIdentity) -> Report | PratiqueError:
         try:

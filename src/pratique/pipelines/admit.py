@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Final
 
 from pratique.errors import PratiqueError
-from pratique.model import ImageId, ImageIdentity, Report
+from pratique.model import Detonation, ImageId, ImageIdentity, Report
 from pratique.pipelines.account import Account
+from pratique.pipelines.behaviours import Behaviours
 from pratique.pipelines.kinship import Kinship
 from pratique.pipelines.memory import Memory
 from pratique.pipelines.recorder import Recorder
@@ -30,8 +31,10 @@ class Admissions:
         account: Account,
         advisories: Path,
         kinship: Kinship,
+        behaviours: Behaviours,
     ) -> None:
         self._kinship = kinship
+        self._behaviours = behaviours
         self._advisories = advisories
         self._advisories_at = _modified(advisories)
         self._scan = scan
@@ -59,6 +62,13 @@ class Admissions:
             self._running[image.id] = task
             task.add_done_callback(lambda done: self._finished(image.name, image.id, done))
         return await asyncio.shield(task)
+
+    async def detonation(self, image: ImageIdentity) -> Detonation:
+        """Return what an image did in the sandbox, detonating it when that is not known.
+
+        :raises PratiqueError: when it cannot be detonated
+        """
+        return await self._behaviours.detonation(image)
 
     async def current(self, image: ImageIdentity) -> Report:
         """Return an image's report as the advisories there are now would have it.
@@ -98,7 +108,8 @@ class Admissions:
         return (await self._kinship.standing(report)).objection
 
     async def stop(self) -> None:
-        """End the scans that are under way."""
+        """End the scans and detonations that are under way."""
+        await self._behaviours.stop()
         running = list(self._running.values())
         for task in running:
             task.cancel()

@@ -18,6 +18,8 @@ from pratique.guard.install import Target, install, uninstall
 from pratique.model import Decision, Flow, ImageId
 from pratique.pipelines.account import Account, Status
 from pratique.pipelines.admit import Admissions
+from pratique.pipelines.behaviours import Behaviours, detonate, sandbox_worker
+from pratique.pipelines.detonate import SANDBOX
 from pratique.pipelines.enforce import Enforcement
 from pratique.pipelines.exposed import open_endpoints
 from pratique.pipelines.families import FamilyWatch
@@ -300,7 +302,7 @@ class _Parts(Struct, frozen=True):
 async def _assembled(settings: Settings, account: Account) -> AsyncIterator[_Agent]:
     """Open the store and the engine's client and join the parts."""
     token = secrets.token_hex(32)
-    with Store.open(settings.store) as store, scan_workers() as workers:
+    with Store.open(settings.store) as store, scan_workers() as workers, sandbox_worker() as keeper:
         async with (
             Recorder.opened(store, account) as recorder,
             Engine.connect(settings.docker_host, token=token) as engine,
@@ -316,8 +318,17 @@ async def _assembled(settings: Settings, account: Account) -> AsyncIterator[_Age
             scan = partial(
                 scan_engine_image, engine, pool=workers, advisories=settings.advisories_path, learn=kinship.learn
             )
+            run = partial(detonate, engine, settings.state_dir / SANDBOX, keeper)
+            behaviours = Behaviours(run, store, recorder, lambda: enforcement.document, account)
             admissions = Admissions(
-                scan, store, recorder, lambda: enforcement.document, account, settings.advisories_path, kinship
+                scan,
+                store,
+                recorder,
+                lambda: enforcement.document,
+                account,
+                settings.advisories_path,
+                kinship,
+                behaviours,
             )
             follower = Follower(engine, subjects, enforcement, admissions, recorder, account)
             families = FamilyWatch(kinship, admissions, lambda: follower.images, store, recorder, account)

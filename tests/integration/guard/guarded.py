@@ -12,7 +12,18 @@ from typing import Any, Self
 
 from pratique.guard import Guard, serve
 from pratique.guard.install import Target
-from pratique.model import Decision, Finding, FindingKind, ImageId, ImageIdentity, Report, Severity, Verdict
+from pratique.model import (
+    Behaviour,
+    Decision,
+    Detonation,
+    Finding,
+    FindingKind,
+    ImageId,
+    ImageIdentity,
+    Report,
+    Severity,
+    Verdict,
+)
 from pratique.policy import Document
 from pratique.runtime import Engine
 from testbed.engine import ThrowAwayEngine
@@ -44,6 +55,9 @@ class Shelf:
         found = Finding(kind=FindingKind.MALWARE, rule="miner", severity=Severity.CRITICAL, title="a miner")
         return Report(image=image, scanned_at=0, duration_s=0, findings=(found,) if image.id in self.bad else ())
 
+    async def detonation(self, image: ImageIdentity) -> Detonation:
+        verdict = Behaviour.BAD if image.id in self.bad else Behaviour.CLEAN
+        return Detonation(image, 0, 1.0, ("/bin/sh",), verdict, "a miner was started (exec.miner)")
 
     async def objection(self, report: Report) -> str:
         return self.condemned.get(report.image.id, "")

@@ -1,17 +1,30 @@
 """Events and subjects that the tests of the detections put in."""
 
+from typing import Any
+
 from pratique.detections import Subject
 from pratique.model import (
+    BaitEvent,
+    ConversationEvent,
     Decision,
     Direction,
+    Ending,
     ExecEvent,
     ExecFlag,
     FlowEvent,
     FlowVerdict,
+    ImageId,
+    ImageIdentity,
     PacketSocketEvent,
     PayloadEvent,
+    PrivilegeEvent,
     Protocol,
+    RecordedEvent,
+    Recording,
+    SensorEvent,
+    Service,
     Verdict,
+    WriteEvent,
 )
 
 SUBJECT = Subject(
@@ -26,13 +39,19 @@ BUILD = Subject(container="buildkit/abc", container_name="build step", build=Tru
 
 
 def execution(
-    *arguments: str, file: str = "", flags: ExecFlag = ExecFlag.LOWER, at: float = 100.0, interpreter: str = ""
+    *arguments: str,
+    file: str = "",
+    flags: ExecFlag = ExecFlag.LOWER,
+    at: float = 100.0,
+    interpreter: str = "",
+    pid: int = 42,
+    parent: int = 1,
 ) -> ExecEvent:
     return ExecEvent(
         at=at,
         cgroup=1,
-        pid=42,
-        parent=1,
+        pid=pid,
+        parent=parent,
         uid=0,
         filename=file or (arguments[0] if arguments else "/bin/true"),
         interpreter=interpreter,
@@ -51,6 +70,7 @@ def flow(
     at: float = 100.0,
     protocol: Protocol = Protocol.TCP,
     direction: Direction = Direction.EGRESS,
+    pid: int = 42,
 ) -> FlowEvent:
     return FlowEvent(
         at=at,
@@ -61,7 +81,7 @@ def flow(
         address=address,
         port=port,
         verdict=verdict,
-        pid=42,
+        pid=pid,
         command="curl",
     )
 
@@ -72,6 +92,53 @@ def payload(content: bytes, *, protocol: Protocol = Protocol.TCP, port: int = 33
 
 def packet_socket(family: int = 17, *, killed: bool = True) -> PacketSocketEvent:
     return PacketSocketEvent(at=100.0, cgroup=1, pid=42, family=family, command="tcpdump", killed=killed)
+
+
+def write(path: str, *, command: str = "sh", pid: int = 42, at: float = 100.0) -> WriteEvent:
+    return WriteEvent(at=at, cgroup=1, pid=pid, command=command, path=path)
+
+
+def bait(kind: str = "cloud-key", path: str = "/root/.aws/credentials", *, at: float = 100.0) -> BaitEvent:
+    return BaitEvent(at=at, cgroup=1, pid=42, command="cat", bait=kind, path=path)
+
+
+def privilege(call: str, argument: str = "") -> PrivilegeEvent:
+    return PrivilegeEvent(at=100.0, cgroup=1, pid=42, command="sh", call=call, argument=argument)
+
+
+def conversation(
+    service: Service = Service.TCP,
+    *,
+    address: str = "203.0.113.7",
+    port: int = 443,
+    protocol: Protocol = Protocol.TCP,
+    name: str = "",
+    request: str = "",
+    content: bytes = b"",
+    at: float = 100.0,
+) -> ConversationEvent:
+    return ConversationEvent(at, service, protocol, address, port, name, request, content)
+
+
+def lookup(name: str, address: str = "198.18.0.7", *, at: float = 100.0) -> ConversationEvent:
+    return conversation(
+        Service.DNS, protocol=Protocol.UDP, address="198.18.0.1", port=53, name=name, request=f"A {address}", at=at
+    )
+
+
+def recording(*happened: SensorEvent | RecordedEvent, **more: Any) -> Recording:
+    sensed = tuple(event for event in happened if isinstance(event, SensorEvent))
+    recorded = tuple(event for event in happened if isinstance(event, RecordedEvent))
+    image = ImageIdentity(ImageId("sha256:" + "a" * 64), references=("evil:latest",))
+    facts: dict[str, Any] = {
+        "started_at": 90.0,
+        "duration_s": 20.0,
+        "command": ("/bin/sh",),
+        "ending": Ending.TIME,
+        "cpus": 1.0,
+        **more,
+    }
+    return Recording(image, sensed=sensed, recorded=recorded, **facts)
 
 
 def decision(rule: str, verdict: Verdict = Verdict.DENY, subject: str = "create shop/checkout:1") -> Decision:

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from pratique.detections import RULES, Detector, Subject, image_found, intruder, posture
+from pratique.detections import RULES, Detector, Subject, image_behaved, image_found, intruder, posture
 from pratique.model import (
     Action,
     Alert,
+    Behaviour,
     Container,
     Decision,
+    Detonation,
     Direction,
     ExecFlag,
     Finding,
@@ -26,6 +28,7 @@ from pratique.model import (
     Severity,
     Verdict,
 )
+from tests.unit.detections import recorded
 from tests.unit.detections.events import BUILD, SUBJECT, decision, execution, flow, packet_socket, payload, question
 
 Case = tuple[str, Callable[[], list[Alert]], Callable[[], list[Alert]]]
@@ -55,6 +58,10 @@ def found(*findings: Finding) -> Callable[[], list[Alert]]:
 
 def finding(kind: FindingKind) -> Finding:
     return Finding(kind, "miner.xmrig", Severity.CRITICAL, "a miner", path="/usr/bin/x")
+
+
+def detonation(verdict: Behaviour) -> Detonation:
+    return Detonation(IMAGE, 1.0, 60.0, ("/start",), verdict, "a miner was started")
 
 
 def exec_case(rule: str, bad: tuple[str, ...], good: tuple[str, ...]) -> Case:
@@ -152,6 +159,8 @@ CASES: list[Case] = [
     ("guard.undecided", decided(decision("guard.deadline")), decided(decision("policy.apply", Verdict.ALLOW))),
     ("container.intruder", lambda: [intruder(Container("c" * 64, "x", IMAGE.id), 100.0)], found()),
     ("image.malware", found(finding(FindingKind.MALWARE)), found(finding(FindingKind.VULNERABILITY))),
+    ("image.behaviour", lambda: image_behaved(detonation(Behaviour.BAD), 100.0),
+     lambda: image_behaved(detonation(Behaviour.UNCLEAR), 100.0)),
     ("host.api-exposed", lambda: posture(["tcp://0.0.0.0:2375"], 100.0), lambda: posture([], 100.0)),
 ]  # fmt: skip
 
@@ -167,7 +176,8 @@ def test_rule_fires_on_the_attack_and_not_on_its_honest_twin(
 
 
 def test_every_rule_has_a_case() -> None:
-    assert {case[0] for case in CASES} == set(RULES)
+    of_the_sandbox = {case.rule for case in (*recorded.CASES, *recorded.TOLD)}
+    assert {case[0] for case in CASES} | of_the_sandbox | {"run.sleeper"} == set(RULES)
 
 
 def test_every_rule_names_its_techniques_as_attack_writes_them() -> None:

@@ -7,7 +7,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from pratique.guard import Guard
-from pratique.model import Decision, Finding, FindingKind, ImageId, ImageIdentity, Report, Severity, Verdict
+from pratique.model import (
+    Behaviour,
+    Decision,
+    Detonation,
+    Finding,
+    FindingKind,
+    ImageId,
+    ImageIdentity,
+    Report,
+    Severity,
+    Verdict,
+)
 from pratique.policy import Document, ImagePolicy, Permit
 
 GOOD = ImageId("sha256:" + "a" * 64)
@@ -27,6 +38,8 @@ class World:
         self.execs: dict[str, dict[str, Any]] = {}
         self.document = Document()
         self.objections: dict[str, str] = {}
+        self.behaviours: dict[str, Behaviour] = {}
+        self.detonations: list[str] = []
         self.admitted: list[tuple[str, ImageId]] = []
         self.recorded: list[Decision] = []
 
@@ -45,6 +58,11 @@ class World:
 
     async def report(self, image: ImageIdentity) -> Report:
         return Report(image=image, scanned_at=0, duration_s=0, findings=(MINER,) if image.id == BAD else ())
+
+    async def detonation(self, image: ImageIdentity) -> Detonation:
+        self.detonations.append(image.id)
+        behaviour = self.behaviours.get(image.id, Behaviour.CLEAN)
+        return Detonation(image, 0, 1.0, ("/bin/sh",), behaviour, "a miner was started (exec.miner)")
 
     async def objection(self, report: Report) -> str:
         return self.objections.get(report.image.id, "")
