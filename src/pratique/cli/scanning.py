@@ -47,7 +47,7 @@ def keep_report(report: Report, where: Path | str, fingerprints: Iterable[Finger
             store.put_image(report.image, report.scanned_at)
             store.put_report(report)
             for fingerprint in fingerprints:
-                store.families.put(fingerprint, own_elements(fingerprint, frozenset()))
+                store.families.put(fingerprint, own_elements(fingerprint).elements)
     except StoreError as error:
         click.echo(f"the report was not kept: {error.what}", err=True)
 

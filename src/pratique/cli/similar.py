@@ -20,10 +20,11 @@ def _row(one: Similar) -> list[str]:
         f"{one.recipe:.0%}",
         str(one.common),
         one.condemned or "-",
+        "yes" if one.kin else "-",
     ]
 
 
-VIEW = View(("IMAGE", "ID", "SHARE", "BACK", "COMMAND", "IN COMMON", "CONDEMNED"), _row, msgspec.to_builtins)
+VIEW = View(("IMAGE", "ID", "SHARE", "BACK", "COMMAND", "IN COMMON", "CONDEMNED", "KIN"), _row, msgspec.to_builtins)
 
 
 @click.command()
@@ -34,8 +35,8 @@ VIEW = View(("IMAGE", "ID", "SHARE", "BACK", "COMMAND", "IN COMMON", "CONDEMNED"
 def command(image: str, limit: int, form: str, state_dir: str | None) -> None:
     """Show the images that are made of the same as IMAGE above their bases, the nearest first.
 
-    SHARE is how much of that image's own content IMAGE has; from half on, condemning that image condemns IMAGE.
-    BACK is how much of IMAGE's own content that image has; COMMAND, how much of what IMAGE runs.
+    SHARE is how much of that image's own content IMAGE has, BACK how much of IMAGE's own content that image has,
+    COMMAND how much of what IMAGE runs it runs. KIN: that image is condemned, and so IMAGE is as well.
     """
     try:
         document = read(load({"state_dir": state_dir}).policy_path)

@@ -10,7 +10,7 @@ what is neither in the layers it was built upon nor in an innocent image.
 from pratique.family.element import MAX_FILE_BYTES, SLICE_BYTES, Elements, digest_slices, element, weight
 from pratique.family.fingerprint import MAX_ELEMENTS, Fingerprint, sampled
 from pratique.family.kinship import KIN_SHARE, Kin, Likeness, Marrow, compare, find_kin, marrow, succession
-from pratique.family.own import common_depth, own_elements
+from pratique.family.own import Own, common_depth, own_elements
 from pratique.family.recipe import Recipe, shingles
 from pratique.family.sketch import SKETCH_SIZE, sketch
 
@@ -25,6 +25,7 @@ __all__ = [
     "Kin",
     "Likeness",
     "Marrow",
+    "Own",
     "Recipe",
     "common_depth",
     "compare",

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from pratique.family.element import Elements, weight
 from pratique.family.fingerprint import Fingerprint
+from pratique.family.own import Own
 from pratique.model import ImageId
 
 KIN_SHARE: Final = 0.5
@@ -36,8 +37,10 @@ class Marrow(Struct, frozen=True):
     image: ImageId
     name: str
     reason: str
-    elements: Elements
+    own: Own
     shingles: frozenset[int]
+    """Features of its command that no innocent image has."""
+    command: tuple[str, ...]
 
 
 class Kin(Struct, frozen=True):
@@ -60,15 +63,14 @@ class Kin(Struct, frozen=True):
         return f"kin of condemned image {self.name} ({digits}): {self.share:.0%} {what}; condemned for: {self.reason}"
 
 
-def marrow(
-    fingerprint: Fingerprint, own: Elements, innocent_shingles: frozenset[int], *, name: str, reason: str
-) -> Marrow:
+def marrow(fingerprint: Fingerprint, own: Own, innocent_shingles: frozenset[int], *, name: str, reason: str) -> Marrow:
     """Return what tells the kin of a condemned image.
 
     :param own: what :func:`pratique.family.own_elements` gives
     :param innocent_shingles: features of the recipes of innocent images
     """
-    return Marrow(fingerprint.image, name, reason, own, fingerprint.recipe.features() - innocent_shingles)
+    recipe = fingerprint.recipe
+    return Marrow(fingerprint.image, name, reason, own, recipe.features() - innocent_shingles, recipe.command)
 
 
 def find_kin(fingerprint: Fingerprint, condemned: Iterable[Marrow]) -> Kin | None:
@@ -76,18 +78,21 @@ def find_kin(fingerprint: Fingerprint, condemned: Iterable[Marrow]) -> Kin | Non
 
     It is the share of the *condemned* image that counts: whatever junk is added to a copy changes nothing.
     """
-    elements, features = fingerprint.elements(), fingerprint.recipe.features()
+    elements, recipe = fingerprint.elements(), fingerprint.recipe
+    features = recipe.features()
     nearest: Kin | None = None
     for one in condemned:
-        kin = _kin(elements, features, one) if one.image != fingerprint.image else None
+        if one.image == fingerprint.image:
+            continue
+        kin = _kin(elements, features, one, runs_the_same=recipe.command == one.command)
         if kin is not None and (nearest is None or kin.share > nearest.share):
             nearest = kin
     return nearest
 
 
-def _kin(elements: Elements, features: frozenset[int], one: Marrow) -> Kin | None:
-    content = share_of(one.elements, elements) if weight(one.elements) >= _MIN_WEIGHT else 0.0
-    if content >= KIN_SHARE:
+def _kin(elements: Elements, features: frozenset[int], one: Marrow, *, runs_the_same: bool) -> Kin | None:
+    content = share_of(one.own.elements, elements) if weight(one.own.elements) >= _MIN_WEIGHT else 0.0
+    if content >= KIN_SHARE and (one.own.sure or runs_the_same):
         return Kin(one.image, one.name, one.reason, content, "content")
     if len(one.shingles) >= _TELLING_SHINGLES:
         command = len(one.shingles & features) / len(one.shingles)
@@ -96,26 +101,30 @@ def _kin(elements: Elements, features: frozenset[int], one: Marrow) -> Kin | Non
     return None
 
 
-def compare(one: Fingerprint, own: Elements, other: Fingerprint, other_own: Elements) -> Likeness:
-    """Compare two images by what is their own."""
+def compare(one: Fingerprint, own: Own, other: Fingerprint, other_own: Own) -> Likeness:
+    """Compare two images by what is surely their own."""
+    ours = own.elements if own.sure else frozenset()
+    theirs = other_own.elements if other_own.sure else frozenset()
     features, other_features = one.recipe.features(), other.recipe.features()
     return Likeness(
-        of_one=share_of(own, other.elements()),
-        of_other=share_of(other_own, one.elements()),
-        common=len(own & other_own),
+        of_one=share_of(ours, other.elements()),
+        of_other=share_of(theirs, one.elements()),
+        common=len(ours & other.elements()),
         recipe=len(features & other_features) / len(features) if features else 0.0,
     )
 
 
-def succession(old: Fingerprint, old_own: Elements, new: Fingerprint, new_own: Elements) -> float:
+def succession(old: Fingerprint, old_own: Own, new: Fingerprint, new_own: Own) -> float:
     """Return how much an image is a new version of another, 0 to 1.
 
-    Both ways count, so that neither a fragment nor an image with much added is a new version; and it has to run the
-    same program.
+    Both ways count, so that neither a fragment nor an image with much added is a new version. It has to run the same
+    program; where one of the two may be just a base, the whole command has to be the same.
     """
-    if not old.recipe.program or old.recipe.program != new.recipe.program:
+    sure = old_own.sure and new_own.sure
+    same = old.recipe.program == new.recipe.program if sure else old.recipe.command == new.recipe.command
+    if not same or not old.recipe.program:
         return 0.0
-    return min(share_of(old_own, new.elements()), share_of(new_own, old.elements()))
+    return min(share_of(old_own.elements, new.elements()), share_of(new_own.elements, old.elements()))
 
 
 def share_of(own: Elements, elements: Elements) -> float:

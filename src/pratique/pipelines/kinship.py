@@ -85,7 +85,7 @@ class Kinship:
         """Take in what an image is made of."""
         self._fresh[fingerprint.image] = fingerprint
         self._standings.pop(fingerprint.image, None)
-        own = own_elements(fingerprint, frozenset())
+        own = own_elements(fingerprint).elements
         self._recorder.call(lambda store: store.families.put(fingerprint, own))
 
     async def knows(self, image_id: str) -> bool:
@@ -159,15 +159,15 @@ class Kinship:
             for entry in document.images
             for listed in entry.ids
             if not lineage.is_condemned(listed)
-            and may_inherit(document.unlisted.inherit, entry, lineage.images.get(listed), image)
+            and may_inherit(document.unlisted.inherit, entry, lineage.identity(listed), image)
         }
         if not names:
             return None
-        own = own_elements(fingerprint, frozenset(), lineage.base_depth(fingerprint.layers))
+        own = own_elements(fingerprint, depth=lineage.base_depth(fingerprint.layers))
         near = [one for one in self._store.families.candidates(fingerprint) if one in names]
         heirs = []
         for old in self._store.families.fingerprints(near):
-            old_own = own_elements(old, frozenset(), lineage.base_depth(old.layers))
+            old_own = own_elements(old, depth=lineage.base_depth(old.layers))
             share = succession(old, old_own, fingerprint, own)
             if share >= HEIR_SHARE:
                 heirs.append(Heir(old.image, names[old.image], share))

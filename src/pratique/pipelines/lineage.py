@@ -1,5 +1,6 @@
 """What is known of all images at one moment, as far as it bears on families."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
@@ -9,7 +10,7 @@ from msgspec import Struct
 from pratique.family import Elements, Fingerprint, Marrow, common_depth, marrow, own_elements
 from pratique.model import ImageIdentity
 from pratique.policy import Document
-from pratique.store import PARDON, Condemnation, Store
+from pratique.store import PARDON, Condemnation, ImageRecord, Store
 
 _MAX_CONDEMNED: Final = 1_000
 """The newest so many; beyond, an image's id is still refused, but not its kin."""
@@ -20,16 +21,28 @@ class Lineage(Struct, frozen=True):
 
     verdicts: Mapping[str, Condemnation] = {}
     marrows: tuple[Marrow, ...] = ()
-    images: Mapping[str, ImageIdentity] = {}
+    images: Mapping[str, ImageRecord] = {}
 
     def is_condemned(self, image_id: str) -> bool:
         """Tell whether an image itself is condemned."""
         verdict = self.verdicts.get(image_id)
         return verdict is not None and verdict.source != PARDON
 
-    def base_depth(self, layers: Sequence[str]) -> int:
-        """Return how many of an image's lowest layers are a base: one pulled from a registry, or common to many."""
-        others = [image for image in self.images.values() if not self.is_condemned(image.id)]
+    def identity(self, image_id: str) -> ImageIdentity | None:
+        """Return what is known of an image."""
+        record = self.images.get(image_id)
+        return None if record is None else record.image
+
+    def base_depth(self, layers: Sequence[str], *, before: float = math.inf) -> int:
+        """Return how many of an image's lowest layers are a base: one pulled from a registry, or common to many.
+
+        :param before: what was first seen later says nothing
+        """
+        others = [
+            record.image
+            for record in self.images.values()
+            if record.first_seen <= before and not self.is_condemned(record.image.id)
+        ]
         pulled = (
             len(image.layers)
             for image in others
@@ -41,12 +54,13 @@ class Lineage(Struct, frozen=True):
 def read_lineage(store: Store, document: Document) -> Lineage:
     """Read it all from the store.
 
-    Innocent is what a person vouched for: the images of the policy and the pardoned, unless they are condemned.
+    Innocent is what a person vouched for: the images of the policy and the pardoned, unless they are condemned. A base
+    is what was one when the verdict fell: copies that come afterwards must not make what they copy look common.
 
     :raises StoreError: when the store cannot be read
     """
     verdicts = {verdict.image: verdict for verdict in store.families.verdicts()}
-    images: dict[str, ImageIdentity] = {record.image.id: record.image for record in store.images()}
+    images: dict[str, ImageRecord] = {record.image.id: record for record in store.images()}
     known = Lineage(verdicts=verdicts, images=images)
     condemned = [image for image in verdicts if known.is_condemned(image)][:_MAX_CONDEMNED]
     if not condemned:
@@ -55,7 +69,7 @@ def read_lineage(store: Store, document: Document) -> Lineage:
     listed = [image for entry in document.images for image in entry.ids]
     innocent = [image for image in dict.fromkeys([*listed, *verdicts]) if not known.is_condemned(image)]
     ground, commands = _ground(prints, store.families.fingerprints(innocent))
-    marrows = [_marrow(one, ground[image], commands, known, verdicts[image].reason) for image, one in prints.items()]
+    marrows = [_marrow(one, ground[image], commands, known, verdicts[image]) for image, one in prints.items()]
     return Lineage(verdicts=verdicts, marrows=tuple(marrows), images=images)
 
 
@@ -74,8 +88,10 @@ def _ground(
     return ground, frozenset(commands)
 
 
-def _marrow(one: Fingerprint, ground: set[int], commands: frozenset[int], known: Lineage, reason: str) -> Marrow:
-    own = own_elements(one, ground, known.base_depth(one.layers))
-    image = known.images.get(one.image)
+def _marrow(
+    one: Fingerprint, ground: set[int], commands: frozenset[int], known: Lineage, verdict: Condemnation
+) -> Marrow:
+    own = own_elements(one, frozenset(ground), known.base_depth(one.layers, before=verdict.at))
+    image = known.identity(one.image)
     name = image.name if image is not None else one.image.removeprefix("sha256:")[:12]
-    return marrow(one, own, commands, name=name, reason=reason)
+    return marrow(one, own, commands, name=name, reason=verdict.reason)

@@ -5,7 +5,7 @@ from typing import Final
 from msgspec import Struct
 
 from pratique.errors import UsageError
-from pratique.family import KIN_SHARE, compare, own_elements
+from pratique.family import compare, find_kin, own_elements
 from pratique.pipelines.lineage import read_lineage
 from pratique.policy import Document
 from pratique.store import Store
@@ -29,7 +29,7 @@ class Similar(Struct, frozen=True):
     condemned: str
     """Why it is condemned, or nothing."""
     kin: bool
-    """So much that condemning it condemns the image asked about."""
+    """Whether that condemns the image asked about as well."""
 
 
 def similar(store: Store, image_id: str, document: Document, limit: int = 20) -> list[Similar]:
@@ -42,12 +42,12 @@ def similar(store: Store, image_id: str, document: Document, limit: int = 20) ->
         msg = f"it is not known what image {image_id.removeprefix('sha256:')[:12]} is made of"
         raise UsageError(msg, hint="'pratique scan IMAGE' finds out")
     lineage = read_lineage(store, document)
-    own = own_elements(one, frozenset(), lineage.base_depth(one.layers))
+    own = own_elements(one, depth=lineage.base_depth(one.layers))
     found = []
     for other in store.families.fingerprints(store.families.candidates(one)):
-        other_own = own_elements(other, frozenset(), lineage.base_depth(other.layers))
+        other_own = own_elements(other, depth=lineage.base_depth(other.layers))
         likeness = compare(one, own, other, other_own)
-        identity = lineage.images.get(other.image)
+        identity = lineage.identity(other.image)
         found.append(
             Similar(
                 image=other.image,
@@ -57,7 +57,7 @@ def similar(store: Store, image_id: str, document: Document, limit: int = 20) ->
                 recipe=round(likeness.recipe, 4),
                 common=likeness.common,
                 condemned=lineage.verdicts[other.image].reason if lineage.is_condemned(other.image) else "",
-                kin=likeness.of_other >= KIN_SHARE,
+                kin=find_kin(one, [marrow for marrow in lineage.marrows if marrow.image == other.image]) is not None,
             )
         )
     near = [one for one in found if max(one.share, one.back, one.recipe) >= _LEAST]
