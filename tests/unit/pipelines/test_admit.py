@@ -7,9 +7,20 @@ import msgspec
 import pytest
 
 from pratique.advisories import Source, build
-from pratique.errors import ImageError
-from pratique.model import Finding, FindingKind, ImageId, ImageIdentity, Report, Severity
+from pratique.errors import ImageError, SandboxError
+from pratique.model import (
+    Behaviour,
+    Detonation,
+    Finding,
+    FindingKind,
+    ImageId,
+    ImageIdentity,
+    Report,
+    Severity,
+)
 from pratique.pipelines.admit import Admissions
+from pratique.pipelines.behaviours import Behaviours, Detonate
+from pratique.pipelines.kinship import Kinship
 from pratique.pipelines.recorder import Recorder
 from pratique.policy import Document
 from pratique.store import Store
@@ -20,19 +31,37 @@ IMAGE = ImageIdentity(id=ImageId("sha256:" + "a" * 64), references=("shop/checko
 MALWARE = Finding(FindingKind.MALWARE, "miner", Severity.CRITICAL, "a miner", path="/bin/x")
 
 
+class _Known(Kinship):
+    """Knows what every image is made of."""
+
+    async def knows(self, image_id: str) -> bool:
+        return bool(image_id)
+
+
 class Book:
     """Admissions over a real store, with a scanner that the test holds in its hand."""
 
-    def __init__(self, path: Path, scan: Callable[[ImageId], Awaitable[Report]]) -> None:
+    def __init__(
+        self, path: Path, scan: Callable[[ImageId], Awaitable[Report]], detonate: Detonate | None = None
+    ) -> None:
         self.listener = Listener()
         self.path = path
         self.advisories = path.with_name("advisories.db")
         self.scan = scan
+        self.detonate = detonate or _nothing_detonates
 
     async def run(self, work: Callable[[Admissions], Awaitable[None]]) -> None:
         with Store.open(self.path) as store:
             async with Recorder.opened(store, self.listener) as recorder:
-                await work(Admissions(self.scan, store, recorder, Document, self.listener, self.advisories))
+                kinship = _Known(store, recorder, Document, lambda *_: None)
+                behaviours = Behaviours(self.detonate, store, recorder, Document, self.listener)
+                listener, advisories = self.listener, self.advisories
+                await work(Admissions(self.scan, store, recorder, Document, listener, advisories, kinship, behaviours))
+
+
+async def _nothing_detonates(image: ImageId, for_s: float) -> Detonation:
+    msg = f"{image} is not to be detonated for {for_s} s"
+    raise AssertionError(msg)
 
 
 def report(*findings: Finding) -> Report:
@@ -143,3 +172,68 @@ def test_new_advisories_make_a_report_stale(tmp_path: Path) -> None:
 
     asyncio.run(book.run(work))
     assert len(scans) == 2
+
+
+def detonation(verdict: Behaviour) -> Detonation:
+    return Detonation(IMAGE, 1.0, 20.0, ("/start",), verdict, "a miner was started (exec.miner)")
+
+
+def test_fifty_questions_at_once_about_behaviour_make_one_detonation_and_the_next_finds_it_in_the_store(
+    tmp_path: Path,
+) -> None:
+    runs = []
+
+    async def scan(image: ImageId) -> Report:
+        raise AssertionError(image)
+
+    async def detonate(image: ImageId, for_s: float) -> Detonation:
+        runs.append((image, for_s))
+        await asyncio.sleep(0.01)
+        return detonation(Behaviour.CLEAN)
+
+    async def work(book: Admissions) -> None:
+        found = await asyncio.gather(*(book.detonation(IMAGE) for _ in range(50)))
+        assert set(found) == {detonation(Behaviour.CLEAN)}
+        assert await book.detonation(IMAGE) == detonation(Behaviour.CLEAN)
+
+    asyncio.run(Book(tmp_path / "s.db", scan, detonate).run(work))
+    assert runs == [(IMAGE.id, 20.0)]
+
+
+def test_bad_detonation_condemns_its_image_and_raises_an_alert(tmp_path: Path) -> None:
+    async def scan(image: ImageId) -> Report:
+        raise AssertionError(image)
+
+    async def detonate(*_: object) -> Detonation:
+        return detonation(Behaviour.BAD)
+
+    async def work(book: Admissions) -> None:
+        assert (await book.detonation(IMAGE)).verdict is Behaviour.BAD
+
+    asyncio.run(Book(tmp_path / "s.db", scan, detonate).run(work))
+    with Store.open(tmp_path / "s.db") as store:
+        assert [record.alert.rule for record in store.alerts()] == ["image.behaviour"]
+        (condemned,) = store.families.condemned()
+    assert (condemned.image, condemned.source) == (IMAGE.id, "detonation")
+
+
+def test_failed_detonation_is_told_and_tried_again(tmp_path: Path) -> None:
+    runs = []
+
+    async def scan(image: ImageId) -> Report:
+        raise AssertionError(image)
+
+    async def detonate(*asked: object) -> Detonation:
+        runs.append(asked)
+        msg = "there is no runc"
+        raise SandboxError(msg)
+
+    async def work(book: Admissions) -> None:
+        for _ in range(2):
+            with pytest.raises(SandboxError):
+                await book.detonation(IMAGE)
+
+    book = Book(tmp_path / "s.db", scan, detonate)
+    asyncio.run(book.run(work))
+    assert len(runs) == 2
+    assert any("was not detonated: there is no runc" in text for text in book.listener.warned)
