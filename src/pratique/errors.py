@@ -14,7 +14,8 @@
     │   ├── StoreError            1   the database cannot be opened or written
     │   │   └── EmptyStoreError   1   nothing was recorded yet
     │   ├── NetworkError          1   a download did not work
-    │   └── SandboxError          1   this host cannot run an image sealed off
+    │   ├── SandboxError          1   this host cannot run an image sealed off
+    │   └── ReplaceError          1   a container's successor did not take its place
     ├── GateError                 2   everything worked and the gate said no
     └── IncompleteError           3   a result exists, but something could not be read
 
@@ -101,6 +102,12 @@ class NetworkError(HostError):
 
 class SandboxError(HostError):
     """This host cannot run an image sealed off."""
+
+
+class ReplaceError(HostError):
+    """A container's successor did not take its place."""
+
+    usual_hint = "the old one goes on; mend the new image, then continue or undo the plan"
 
 
 class GateError(PratiqueError):

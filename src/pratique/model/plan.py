@@ -45,7 +45,7 @@ class Step(Struct, frozen=True):
 
     number: int
     service: str
-    """The group of containers that do the same; see :func:`pratique.responders.group_of`."""
+    """The name of the service that it is of; see :func:`pratique.inventory.service_of`."""
     container: str
     """The old container's id; of a swarm service, the service's."""
     name: str
@@ -58,6 +58,8 @@ class Step(Struct, frozen=True):
     """Why it goes in turn."""
     inspected: dict[str, Any] = {}
     """The old container as the engine described it when the plan was made."""
+    listens: tuple[int, ...] = ()
+    """The TCP ports that the old container listened on then."""
     state: StepState = StepState.WAITING
     note: str = ""
 

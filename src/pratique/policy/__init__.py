@@ -22,6 +22,7 @@ from pratique.policy.document import (
     parse,
     read,
 )
+from pratique.policy.extend import add_id, remove_id
 from pratique.policy.first import first_policy
 from pratique.policy.inherit import may_inherit
 from pratique.policy.learn import Lesson, learn
@@ -44,6 +45,7 @@ __all__ = [
     "Permit",
     "Require",
     "Unlisted",
+    "add_id",
     "compile_policies",
     "explain_fault",
     "first_policy",
@@ -53,6 +55,7 @@ __all__ = [
     "may_inherit",
     "parse",
     "read",
+    "remove_id",
     "render",
     "render_rule",
 ]
