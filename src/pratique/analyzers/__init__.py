@@ -7,8 +7,8 @@ Each analyzer says which files it wants and sees nothing else; broken content co
 from pratique.analyzers.base import Analyzer, Context, Fact
 from pratique.analyzers.catalogue import CATALOGUE
 from pratique.analyzers.collect import Facts
-from pratique.analyzers.fingerprint import fingerprint
+from pratique.analyzers.fingerprint import take_fingerprint
 from pratique.analyzers.options import Options
 from pratique.analyzers.run import analyze
 
-__all__ = ["CATALOGUE", "Analyzer", "Context", "Fact", "Facts", "Options", "analyze", "fingerprint"]
+__all__ = ["CATALOGUE", "Analyzer", "Context", "Fact", "Facts", "Options", "analyze", "take_fingerprint"]

@@ -6,16 +6,24 @@ from collections.abc import Iterator
 from typing import Final
 
 from pratique.analyzers.options import Options
-from pratique.family import MAX_FILE_BYTES, Fingerprint, digest_slices, element, sampled
-from pratique.family.element import MIN_BYTES, SLICE_BYTES
-from pratique.family.recipe import recipe
+from pratique.family import (
+    MAX_FILE_BYTES,
+    MIN_BYTES,
+    SLICE_BYTES,
+    Fingerprint,
+    element,
+    large_elements,
+    recipe_of,
+    sampled,
+    slice_digests,
+)
 from pratique.image import Image, Kind, Node, RunConfig
 
 _WINDOW_BYTES: Final = 8 << 20
-"""Read at once; whole slices. The element of a large file depends on it."""
+"""Read at once: whole slices."""
 
 
-def fingerprint(image: Image, options: Options | None = None) -> Fingerprint:
+def take_fingerprint(image: Image, options: Options | None = None) -> Fingerprint:
     """Take an image's fingerprint: each content is hashed once, in the order of the disk.
 
     :raises ImageError: when the image's file can no longer be read
@@ -47,7 +55,7 @@ def fingerprint(image: Image, options: Options | None = None) -> Fingerprint:
         at=time.time(),
         layers=image.identity.layers,
         strata=strata,
-        recipe=recipe(run.entrypoint or (), run.cmd or (), steps),
+        recipe=recipe_of(run.entrypoint or (), run.cmd or (), steps),
         omitted=omitted,
         partial=partial,
     )
@@ -57,9 +65,7 @@ def _elements(image: Image, file: Node) -> Iterator[int]:
     if file.size < 2 * SLICE_BYTES:
         yield element(hashlib.sha256(image.read(file)).digest(), file.size)
         return
-    whole = hashlib.sha256()
+    digests: list[bytes] = []
     for start in range(0, min(file.size, MAX_FILE_BYTES), _WINDOW_BYTES):
-        digest, slices = digest_slices(image.read(file, start, min(_WINDOW_BYTES, MAX_FILE_BYTES - start)))
-        whole.update(digest)
-        yield from slices
-    yield element(whole.digest(), file.size)
+        digests += slice_digests(image.read(file, start, min(_WINDOW_BYTES, MAX_FILE_BYTES - start)))
+    yield from large_elements(digests, file.size)

@@ -7,17 +7,27 @@ is kin of a condemned one when it holds most of what is the condemned image's *o
 what is neither in the layers it was built upon nor in an innocent image.
 """
 
-from pratique.family.element import MAX_FILE_BYTES, SLICE_BYTES, Elements, digest_slices, element, weight
+from pratique.family.element import (
+    MAX_FILE_BYTES,
+    MIN_BYTES,
+    SLICE_BYTES,
+    Elements,
+    element,
+    large_elements,
+    slice_digests,
+    weight,
+)
 from pratique.family.fingerprint import MAX_ELEMENTS, Fingerprint, sampled
 from pratique.family.kinship import KIN_SHARE, Kin, Likeness, Marrow, compare, find_kin, marrow, succession
 from pratique.family.own import Own, common_depth, own_elements
-from pratique.family.recipe import Recipe, shingles
-from pratique.family.sketch import SKETCH_SIZE, sketch
+from pratique.family.recipe import Recipe, recipe_of, shingles
+from pratique.family.sketch import SKETCH_SIZE, sketch_of
 
 __all__ = [
     "KIN_SHARE",
     "MAX_ELEMENTS",
     "MAX_FILE_BYTES",
+    "MIN_BYTES",
     "SKETCH_SIZE",
     "SLICE_BYTES",
     "Elements",
@@ -29,14 +39,16 @@ __all__ = [
     "Recipe",
     "common_depth",
     "compare",
-    "digest_slices",
     "element",
     "find_kin",
+    "large_elements",
     "marrow",
     "own_elements",
+    "recipe_of",
     "sampled",
     "shingles",
-    "sketch",
+    "sketch_of",
+    "slice_digests",
     "succession",
     "weight",
 ]

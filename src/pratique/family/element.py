@@ -5,7 +5,7 @@ about where an image comes from than a small one, but not in proportion to its s
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 MIN_BYTES: Final = 16
@@ -16,7 +16,7 @@ MAX_FILE_BYTES: Final = 256 << 20
 """More of a file is not looked at; its size still counts."""
 _WEIGHT_BITS: Final = 6
 _WEIGHT_MASK: Final = (1 << _WEIGHT_BITS) - 1
-_BLANK: Final = frozenset({bytes(SLICE_BYTES), b"\xff" * SLICE_BYTES})
+_BLANK: Final = frozenset(hashlib.sha256(one * SLICE_BYTES).digest() for one in (b"\0", b"\xff"))
 
 Elements = frozenset[int]
 
@@ -30,16 +30,21 @@ def element(digest: bytes, size: int) -> int:
     return int.from_bytes(digest[:8], "big") & ~_WEIGHT_MASK | min(size.bit_length(), _WEIGHT_MASK)
 
 
-def digest_slices(content: bytes) -> tuple[bytes, list[int]]:
-    """Return the digest of a piece of a file, and the elements of its whole slices that are not blank."""
+def slice_digests(content: bytes) -> list[bytes]:
+    """Return the digest of each slice of a piece of a file; the last slice may be short."""
     view = memoryview(content)
-    whole = hashlib.sha256(view).digest()
-    slices = []
-    for start in range(0, len(content) - SLICE_BYTES + 1, SLICE_BYTES):
-        part = view[start : start + SLICE_BYTES]
-        if part not in _BLANK:
-            slices.append(element(hashlib.sha256(part).digest(), SLICE_BYTES))
-    return whole, slices
+    return [hashlib.sha256(view[at : at + SLICE_BYTES]).digest() for at in range(0, len(content), SLICE_BYTES)]
+
+
+def large_elements(digests: Sequence[bytes], size: int) -> list[int]:
+    """Return the elements of a large file: its whole, and its whole slices that are not blank.
+
+    :param digests: of its slices
+    :param size: in bytes
+    """
+    whole = digests[: min(size, MAX_FILE_BYTES) // SLICE_BYTES]
+    slices = [element(digest, SLICE_BYTES) for digest in whole if digest not in _BLANK]
+    return [element(hashlib.sha256(b"".join(digests)).digest(), size), *slices]
 
 
 def weight(elements: Iterable[int]) -> int:

@@ -43,7 +43,7 @@ class Recipe(Struct, frozen=True):
         return shingles(self.command)
 
 
-def recipe(entrypoint: Sequence[str], cmd: Sequence[str], history: Iterable[str]) -> Recipe:
+def recipe_of(entrypoint: Sequence[str], cmd: Sequence[str], history: Iterable[str]) -> Recipe:
     """Return the recipe of an image's configuration."""
     words = [*entrypoint, *cmd]
     steps = tuple(step for line in history if (step := " ".join(_tokens(line))))

@@ -12,6 +12,6 @@ from typing import Final
 SKETCH_SIZE: Final = 32
 
 
-def sketch(elements: Iterable[int], size: int = SKETCH_SIZE) -> tuple[int, ...]:
+def sketch_of(elements: Iterable[int], size: int = SKETCH_SIZE) -> tuple[int, ...]:
     """Return the ``size`` smallest elements, ascending, each without its lowest bit, so that it fits 63 bits."""
     return tuple(one >> 1 for one in nsmallest(size, set(elements)))

@@ -65,7 +65,7 @@ def scan_file(
             msg = f"the engine gave image {image.identity.id} in place of {identity.id}"
             raise ImageError(msg)
         facts = analyzers.analyze(image, options.analysis)
-        fingerprint = analyzers.fingerprint(image, options.analysis)
+        fingerprint = analyzers.take_fingerprint(image, options.analysis)
         about = image.identity if identity is None else _completed(identity, image.identity)
     learn(msgspec.structs.replace(fingerprint, image=about.id))
     vulnerabilities, advisories_at, unread = _match(facts.packages, advisories)

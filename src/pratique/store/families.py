@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import Struct
 from sqlalchemy import Connection, delete, func, select
 
-from pratique.family import Elements, Fingerprint, sketch
+from pratique.family import Elements, Fingerprint, sketch_of
 from pratique.store.database import Database
 from pratique.store.encoding import compress, decompress, text
 from pratique.store.schema import CONDEMNED, FAMILIES, FAMILY_BANDS
@@ -42,8 +42,8 @@ class Families:
         :param own: what to find it by: elements that are not its base's
         """
         image = text(fingerprint.image)
-        buckets = [(_CONTENT, bucket) for bucket in sketch(own)]
-        buckets += [(_COMMAND, bucket) for bucket in sketch(fingerprint.recipe.features())]
+        buckets = [(_CONTENT, bucket) for bucket in sketch_of(own)]
+        buckets += [(_COMMAND, bucket) for bucket in sketch_of(fingerprint.recipe.features())]
         rows: list[dict[str, object]] = [{"band": band, "bucket": bucket, "image": image} for band, bucket in buckets]
         document = compress(fingerprint)
         with self._database.write() as connection:
