@@ -13,6 +13,7 @@ from pratique.store.database import Database
 from pratique.store.detonations import Detonations
 from pratique.store.encoding import text
 from pratique.store.families import Families
+from pratique.store.outbox import Outbox
 from pratique.store.pages import Pages
 from pratique.store.plans import Plans
 from pratique.store.quarantines import Quarantines
@@ -78,6 +79,11 @@ class Store:
     def quarantines(self) -> Quarantines:
         """Which containers are to be in quarantine."""
         return Quarantines(self._database)
+
+    @property
+    def outbox(self) -> Outbox:
+        """What the world outside was told of."""
+        return Outbox(self._database)
 
     @property
     def families(self) -> Families:
