@@ -106,6 +106,7 @@ class ThrowAwayEngine:
             "PRATIQUE_PLUGIN_NAME": self.plugin_name,
             "PRATIQUE_PLUGIN_DIR": "/run/docker/plugins",
             "PRATIQUE_DAEMON_JSON": str(self.daemon_json),
+            "PRATIQUE_CONSOLE": "off",
         }
 
     def __enter__(self) -> Self:

@@ -34,6 +34,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "containers": ("pratique.cli.containers", "The containers on this host and the policy each is under."),
     "quarantine": ("pratique.cli.quarantine", "Cut all traffic of a container."),
     "release": ("pratique.cli.release", "Release a container from quarantine."),
+    "console": ("pratique.cli.console", "Serve the console in a browser, and make what opens it."),
     "decisions": ("pratique.cli.decisions", "What the guard decided; checks the log's hash chain."),
 }
 """Command → (module with a click command named ``command``, one-line summary)."""

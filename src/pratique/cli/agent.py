@@ -16,6 +16,7 @@ from pratique.config import Options
 from pratique.errors import PratiqueError
 from pratique.model import Alert, Decision, Report, Severity, Verdict
 from pratique.pipelines.account import Account, Status
+from pratique.pipelines.console import NO_CONSOLE, ConsoleSettings, parse_address
 from pratique.pipelines.watch import Settings, protect
 
 _STDERR: Final = 2
@@ -104,7 +105,16 @@ def settings_from(options: Options, *, install_guard: bool, keep: bool, start_en
         install_guard=install_guard,
         keep=keep,
         start_engine=start_engine,
+        console=_console(options, invite=install_guard),
     )
+
+
+def _console(options: Options, *, invite: bool) -> ConsoleSettings | None:
+    """Return how the console finds the same host as the agent; None when there is to be none."""
+    if options.console == NO_CONSOLE:
+        return None
+    values = {f"PRATIQUE_{name.upper()}": str(getattr(options, name)) for name in Options.__struct_fields__}
+    return ConsoleSettings(parse_address(options.console).url, {**os.environ, **values}, invite)
 
 
 def run(settings: Settings, account: Account) -> None:

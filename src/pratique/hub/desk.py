@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 
+from pratique.policy import Document, read
 from pratique.store import Store
 
 Value = TypeVar("Value")
@@ -43,3 +44,14 @@ class Desk(Struct, frozen=True):
     memory: Memory
     actor: str = ""
     """Who asks, for the decision log."""
+
+    def now(self) -> float:
+        """Return the time, in seconds since the epoch."""
+        return time.time()
+
+    def policy(self) -> Document:
+        """Return the policy file's document; the first one of all where there is none yet.
+
+        :raises PolicyError: when it is not valid
+        """
+        return read(self.policy_path) if self.policy_path.exists() else Document()

@@ -22,6 +22,15 @@ MAX_TARGET_BYTES: Final = 4 << 10
 MAX_UNDER_WAY: Final = 64
 """Requests that are answered at the same time; streams of events are counted where they are served."""
 METHODS: Final = frozenset({"GET", "HEAD", "POST"})
+_DIGITS: Final = 9
+_WHY: Final = {
+    HTTPStatus.SERVICE_UNAVAILABLE: "too many requests are under way",
+    HTTPStatus.TOO_MANY_REQUESTS: "too many requests",
+    HTTPStatus.MISDIRECTED_REQUEST: "the console is not known by this name",
+    HTTPStatus.METHOD_NOT_ALLOWED: "only GET, HEAD and POST are answered",
+    HTTPStatus.REQUEST_URI_TOO_LONG: f"path and query have more than {MAX_TARGET_BYTES} bytes",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: f"the body has more than {MAX_BODY_BYTES} bytes",
+}
 SESSION: Final = "pratique.session"
 """Where in the scope the session of a request is."""
 
@@ -72,7 +81,7 @@ class Gate:
         session = self._session(headers.get(b"cookie", b""))
         refusal = self._refusal(scope, headers, session)
         if refusal is not None:
-            await _refuse(send, *refusal)
+            await _refuse(send, refusal)
             return
         scope[SESSION] = session
         stream = scope["path"] == "/events"
@@ -82,23 +91,22 @@ class Gate:
         finally:
             self._under_way -= not stream
 
-    def _refusal(
-        self, scope: Scope, headers: dict[bytes, bytes], session: Session | None
-    ) -> tuple[HTTPStatus, str] | None:
+    def _refusal(self, scope: Scope, headers: dict[bytes, bytes], session: Session | None) -> HTTPStatus | None:
         if self._under_way >= MAX_UNDER_WAY:
-            return HTTPStatus.SERVICE_UNAVAILABLE, "too many requests are under way"
+            return HTTPStatus.SERVICE_UNAVAILABLE
         if not (self._anonymous if session is None else session.bucket).take():
-            return HTTPStatus.TOO_MANY_REQUESTS, "too many requests"
-        if not self._names.holds(headers.get(b"host", b"").decode("latin-1")):
-            return HTTPStatus.MISDIRECTED_REQUEST, "the console is not known by this name"
-        if scope["method"] not in METHODS:
-            return HTTPStatus.METHOD_NOT_ALLOWED, "only GET, HEAD and POST are answered"
-        if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > MAX_TARGET_BYTES:
-            return HTTPStatus.REQUEST_URI_TOO_LONG, f"path and query have more than {MAX_TARGET_BYTES} bytes"
+            return HTTPStatus.TOO_MANY_REQUESTS
+        target = len(scope.get("raw_path") or b"") + len(scope["query_string"])
         length = headers.get(b"content-length", b"0")
-        if not length.isdigit() or len(length) > 9 or int(length) > MAX_BODY_BYTES:
-            return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has more than {MAX_BODY_BYTES} bytes"
-        return None
+        flaws = {
+            HTTPStatus.MISDIRECTED_REQUEST: not self._names.holds(headers.get(b"host", b"").decode("latin-1")),
+            HTTPStatus.METHOD_NOT_ALLOWED: scope["method"] not in METHODS,
+            HTTPStatus.REQUEST_URI_TOO_LONG: target > MAX_TARGET_BYTES,
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE: len(length) > _DIGITS
+            or not length.isdigit()
+            or int(length) > MAX_BODY_BYTES,
+        }
+        return next((status for status, holds in flaws.items() if holds), None)
 
     def _session(self, header: bytes) -> Session | None:
         if not header:
@@ -161,8 +169,8 @@ def _host_of(authority: str) -> str:
     return host.lower()
 
 
-async def _refuse(send: Send, status: HTTPStatus, detail: str) -> None:
-    body = msgspec.json.encode(Problem(title=status.phrase, status=status.value, detail=detail))
+async def _refuse(send: Send, status: HTTPStatus) -> None:
+    body = msgspec.json.encode(Problem(title=status.phrase, status=status.value, detail=_WHY[status]))
     headers: list[tuple[bytes, Any]] = [
         (b"content-type", b"application/problem+json"),
         (b"content-length", str(len(body)).encode()),

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,7 @@ from pratique.model import Decision, Flow, ImageId
 from pratique.pipelines.account import Account, Status
 from pratique.pipelines.admit import Admissions
 from pratique.pipelines.behaviours import Behaviours, detonate, sandbox_worker
+from pratique.pipelines.console import ConsoleSettings, console_beside
 from pratique.pipelines.detonate import SANDBOX
 from pratique.pipelines.enforce import Enforcement
 from pratique.pipelines.exposed import open_endpoints
@@ -64,6 +65,8 @@ class Settings(Struct, frozen=True):
     """Start an engine where none runs and no init system would."""
     retention_days: int = 30
     """How long flows and alerts are kept."""
+    console: ConsoleSettings | None = None
+    """The console in a browser, if there is to be one."""
 
 
 async def protect(settings: Settings, account: Account, stop: asyncio.Event) -> None:
@@ -86,6 +89,7 @@ async def protect(settings: Settings, account: Account, stop: asyncio.Event) -> 
             await agent.settle_policy()
             sensor = await undo.enter_async_context(agent.enforcing())
             await undo.enter_async_context(agent.installed())
+            await undo.enter_async_context(agent.console())
             account.say("protecting; Ctrl-C ends it" if settings.install_guard else "protecting")
         if not stop.is_set():
             await agent.run(sensor, stop)
@@ -218,6 +222,10 @@ class _Agent:
             elif not installing.exception():
                 await asyncio.to_thread(uninstall, target)
                 self._account.say(f"guard removed; {settings.daemon_json} is as it was")
+
+    def console(self) -> AbstractAsyncContextManager[None]:
+        """Have the console served for as long as the block lasts."""
+        return console_beside(self._settings.console, self._parts.store, self._account)
 
     async def run(self, sensor: Sensor, stop: asyncio.Event) -> None:
         """Watch until told to stop. Whatever else ends it leaves guard and enforcement where they are."""

@@ -42,6 +42,9 @@ class Filter(Struct, frozen=True):
     after_id: int = 0
 
 
+_ALL: Final = Filter()
+
+
 class Pages:
     """Pages of what is in a store; every method raises :class:`~pratique.errors.StoreError`.
 
@@ -53,24 +56,25 @@ class Pages:
 
     def images(self, limit: int, cursor: str = "") -> list[ImageRecord]:
         """Return images, the one seen last first."""
-        summary = [REPORTS.c[name] for name in ReportSummary.__struct_fields__]
-        query = select(IMAGES.c.identity, IMAGES.c.first_seen, IMAGES.c.last_seen, *summary)
-        query = query.join_from(IMAGES, REPORTS, IMAGES.c.id == REPORTS.c.image, isouter=True)
-        query = _after(query, IMAGES, IMAGES.c.last_seen, cursor).limit(limit)
+        query = _after(_images(), IMAGES, IMAGES.c.last_seen, cursor).limit(limit)
         return [_image(row) for row in self._rows(query)]
 
-    def image(self, image_id: str) -> ImageRecord | None:
-        """Return one image."""
-        summary = [REPORTS.c[name] for name in ReportSummary.__struct_fields__]
-        query = select(IMAGES.c.identity, IMAGES.c.first_seen, IMAGES.c.last_seen, *summary)
-        query = query.join_from(IMAGES, REPORTS, IMAGES.c.id == REPORTS.c.image, isouter=True)
-        return next((_image(row) for row in self._rows(query.where(IMAGES.c.id == image_id))), None)
+    def image_beginning(self, image_id: str) -> ImageRecord | None:
+        """Return the image with this id, or with this beginning of an id when there is only one such."""
+        found = [_image(row) for row in self._rows(_images().where(_begins(IMAGES.c.id, image_id)).limit(2))]
+        return found[0] if len(found) == 1 else None
 
     def names(self, image_ids: Iterable[str]) -> dict[str, str]:
         """Return the names of the images that are known, by id; of at most :data:`MAX_NAMES`."""
         wanted = sorted(set(image_ids))[:MAX_NAMES]
         query = select(IMAGES.c.id, IMAGES.c.identity).where(IMAGES.c.id.in_(wanted))
         return {row.id: unpack(row.identity, ImageIdentity).name for row in self._rows(query)}
+
+    def container_names(self, container_ids: Iterable[str]) -> dict[str, str]:
+        """Return the names of the containers that are known, by id; of at most :data:`MAX_NAMES`."""
+        wanted = sorted(set(container_ids))[:MAX_NAMES]
+        query = select(CONTAINERS.c.id, CONTAINERS.c.document).where(CONTAINERS.c.id.in_(wanted))
+        return {row.id: unpack(row.document, Container).name for row in self._rows(query)}
 
     def containers(
         self, limit: int, cursor: str = "", *, images: Collection[str] | None = None, gone: bool = False
@@ -88,12 +92,11 @@ class Pages:
 
     def container(self, container_id: str) -> ContainerRecord | None:
         """Return the container with this id, or with this beginning of an id when there is only one such."""
-        upper = container_id + "g"  # behind every hexadecimal digit; LIKE would not use the index
-        query = select(CONTAINERS).where(CONTAINERS.c.id >= container_id, CONTAINERS.c.id < upper).limit(2)
+        query = select(CONTAINERS).where(_begins(CONTAINERS.c.id, container_id)).limit(2)
         found = [_container(row) for row in self._rows(query)]
         return found[0] if len(found) == 1 else None
 
-    def alerts(self, limit: int, cursor: str = "", *, only: Filter = Filter()) -> list[AlertRecord]:
+    def alerts(self, limit: int, cursor: str = "", *, only: Filter = _ALL) -> list[AlertRecord]:
         """Return alerts, the newest first."""
         query = _journal(ALERTS, ALERTS.c.last_at, limit, cursor, only).where(ALERTS.c.rank >= only.at_least)
         if only.rule:
@@ -109,7 +112,7 @@ class Pages:
         query = select(ALERTS).where(ALERTS.c.last_at >= since).order_by(ALERTS.c.last_at, ALERTS.c.id).limit(limit)
         return [_alert(row) for row in self._rows(query)]
 
-    def flows(self, limit: int, cursor: str = "", *, only: Filter = Filter()) -> list[FlowRecord]:
+    def flows(self, limit: int, cursor: str = "", *, only: Filter = _ALL) -> list[FlowRecord]:
         """Return flows, the newest first."""
         query = _journal(FLOWS, FLOWS.c.last_seen, limit, cursor, only)
         if only.verdicts is not None:
@@ -118,7 +121,7 @@ class Pages:
             query = query.where(FLOWS.c.address == only.address)
         return [_flow(row) for row in self._rows(query)]
 
-    def decisions(self, limit: int, cursor: str = "", *, only: Filter = Filter()) -> list[DecisionRecord]:
+    def decisions(self, limit: int, cursor: str = "", *, only: Filter = _ALL) -> list[DecisionRecord]:
         """Return decisions, the newest first."""
         query = _journal(DECISIONS, DECISIONS.c.at, limit, cursor, only)
         if only.verdicts is not None:
@@ -150,6 +153,17 @@ class Pages:
     def _rows(self, query: Select[Any]) -> list[Any]:
         with self._database.read() as connection:
             return list(connection.execute(query).all())
+
+
+def _images() -> Select[Any]:
+    summary = [REPORTS.c[name] for name in ReportSummary.__struct_fields__]
+    query = select(IMAGES.c.identity, IMAGES.c.first_seen, IMAGES.c.last_seen, *summary)
+    return query.join_from(IMAGES, REPORTS, IMAGES.c.id == REPORTS.c.image, isouter=True)
+
+
+def _begins(column: ColumnElement[str], digits: str) -> ColumnElement[bool]:
+    """Return the condition that an id begins so. LIKE would not use the index; 'g' stands behind every digit."""
+    return and_(column >= digits, column < f"{digits}g")
 
 
 def _journal(table: Table, time: ColumnElement[float], limit: int, cursor: str, only: Filter) -> Select[Any]:

@@ -1,14 +1,12 @@
 """How the host stands, and what was stopped."""
 
 import hashlib
-import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
 
-from pratique.detections import POSTURE_RULES
 from pratique.errors import PolicyError
 from pratique.hub.desk import Desk
 from pratique.hub.views.alerts import AlertItem, alert_item
@@ -23,6 +21,8 @@ _HOUR_S: Final = 3600.0
 _MAX_COUNTED: Final = 20_000
 _KEPT_S: Final = 2.0
 _LATEST: Final = 8
+_POSTURE: Final = ("host.api-exposed",)
+"""Rules about the host itself."""
 
 
 class OverviewAsk(Struct, frozen=True):
@@ -90,7 +90,7 @@ def policy_state(desk: Desk) -> PolicyState:
 
 
 def _overview(desk: Desk, hours: int) -> Overview:
-    now = time.time()
+    now = desk.now()
     since = (now // _HOUR_S - hours + 1) * _HOUR_S
     alerts = desk.store.pages.alerts(_MAX_COUNTED, only=Filter(since=since))
     stopped = _by_hour(alerts)
@@ -120,9 +120,7 @@ def _overview(desk: Desk, hours: int) -> Overview:
 
 def _open(desk: Desk) -> tuple[AlertItem, ...]:
     """Return the newest alert of each kind about the host itself."""
-    found = [
-        record for rule in POSTURE_RULES for record in desk.store.pages.alerts(1, only=Filter(rule=rule))
-    ]
+    found = [record for rule in _POSTURE for record in desk.store.pages.alerts(1, only=Filter(rule=rule))]
     return tuple(alert_item(record, {}) for record in found)
 
 

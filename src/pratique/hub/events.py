@@ -1,0 +1,187 @@
+"""What happens, as it happens: one task looks into the store, and every open page hears of it.
+
+A store may be written by another process and on another machine, so it is asked, a few times a second, for what is
+new; what that costs does not grow with the number of pages.
+"""
+
+import asyncio
+import time
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import anyio.to_thread
+import msgspec
+from msgspec import Struct
+
+from pratique.errors import PratiqueError
+from pratique.hub.desk import Desk
+from pratique.hub.problems import TooManyError
+from pratique.hub.views.alerts import alert_items
+from pratique.hub.views.containers import ContainerItem, container_items
+from pratique.hub.views.flows import decision_items, flow_items
+from pratique.store.pages import Filter
+
+MAX_LISTENERS: Final = 32
+_LOOK_EVERY_S: Final = 0.25
+_REST_S: Final = 1.0
+"""Between two looks when nobody listens."""
+_BEAT_S: Final = 10.0
+_REPLAYED_S: Final = 5.0
+"""What is so new is told to a page that begins to listen: it happened while the page was on its way."""
+_LATE_S: Final = 3.0
+"""An alert may come into the store so much later than its time says."""
+_AT_ONCE: Final = 100
+_WAITING: Final = 500
+"""Events for one page; a browser that takes none of them is let go."""
+_REMEMBERED: Final = 5000
+
+Row = Callable[[str, Struct], str]
+
+
+class Told(Struct, frozen=True):
+    """One event: a row of a table, and the same as the API tells it."""
+
+    html: str
+    data: object
+
+
+class Looker:
+    """Finds what is new in the store since it looked the last time. Runs in a thread."""
+
+    def __init__(self, desk: Desk, row: Row) -> None:
+        self._desk = desk
+        self._row = row
+        self._flow, self._decision = desk.store.pages.last_ids()
+        self._since = desk.now() - _REPLAYED_S
+        self._alerts: OrderedDict[int, int] = OrderedDict()
+        self._containers: dict[str, ContainerItem] | None = None
+
+    def look(self) -> list[bytes]:
+        """Return the events since the last look, ready to be sent."""
+        return [
+            _event(kind, Told(self._row(kind, item), item))
+            for kind, items in (
+                ("alert", self._new_alerts()),
+                ("flow", self._new_flows()),
+                ("decision", self._new_decisions()),
+                ("container", self._new_containers()),
+            )
+            for item in items
+        ]
+
+    def _new_alerts(self) -> Iterator[Struct]:
+        records = self._desk.store.pages.alerts_since(self._since, _AT_ONCE)
+        fresh = [record for record in records if self._alerts.get(record.id) != record.count]
+        for record in fresh:
+            self._alerts[record.id] = record.count
+            self._alerts.move_to_end(record.id)
+        while len(self._alerts) > _REMEMBERED:
+            self._alerts.popitem(last=False)
+        newest = max((record.last_at for record in records), default=self._since)
+        # Where more came than are told at once, go on behind them; else look back for late ones.
+        self._since = newest if len(records) == _AT_ONCE else max(self._since, newest - _LATE_S)
+        yield from alert_items(self._desk, fresh)
+
+    def _new_flows(self) -> Iterator[Struct]:
+        records = self._desk.store.pages.flows(_AT_ONCE, only=Filter(after_id=self._flow))
+        self._flow = max((record.id for record in records), default=self._flow)
+        yield from flow_items(self._desk, records[::-1])
+
+    def _new_decisions(self) -> Iterator[Struct]:
+        records = self._desk.store.pages.decisions(_AT_ONCE, only=Filter(after_id=self._decision))
+        self._decision = max((record.id for record in records), default=self._decision)
+        yield from decision_items(self._desk, records[::-1])
+
+    def _new_containers(self) -> Iterator[Struct]:
+        items = container_items(self._desk, self._desk.store.pages.containers(_AT_ONCE, gone=True))
+        now = {item.id: item for item in items}
+        before, self._containers = self._containers, now
+        if before is not None:
+            yield from (item for item in reversed(items) if before.get(item.id) != item)
+
+
+class Broadcast:
+    """One look for everybody who listens."""
+
+    def __init__(self, desk: Desk, row: Row) -> None:
+        self._desk = desk
+        self._row = row
+        self._listeners: set[asyncio.Queue[bytes]] = set()
+        self._recent: deque[tuple[float, bytes]] = deque(maxlen=_WAITING)
+        self._wanted = asyncio.Event()
+
+    async def run(self) -> None:
+        """Look and tell, for ever; a store that cannot be read now is tried again."""
+        looker: Looker | None = None
+        while True:
+            try:
+                if looker is None:
+                    looker = await anyio.to_thread.run_sync(Looker, self._desk, self._row)
+                self._tell(await anyio.to_thread.run_sync(looker.look))
+            except PratiqueError:
+                await asyncio.sleep(_REST_S)
+            await self._rest()
+
+    async def _rest(self) -> None:
+        if self._listeners:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            return
+        self._wanted.clear()
+        try:
+            async with asyncio.timeout(_REST_S):
+                await self._wanted.wait()
+        except TimeoutError:
+            pass
+
+    def _tell(self, events: list[bytes]) -> None:
+        now = time.monotonic()
+        self._recent.extend((now, event) for event in events)
+        for listener in list(self._listeners):
+            for event in events:
+                try:
+                    listener.put_nowait(event)
+                except asyncio.QueueFull:
+                    self._listeners.discard(listener)
+                    break
+
+    @contextmanager
+    def _listening(self) -> Iterator[asyncio.Queue[bytes]]:
+        queue: asyncio.Queue[bytes] = asyncio.Queue(_WAITING + 1)
+        begin = time.monotonic() - _REPLAYED_S
+        for at, event in self._recent:
+            if at >= begin:
+                queue.put_nowait(event)
+        self._listeners.add(queue)
+        self._wanted.set()
+        try:
+            yield queue
+        finally:
+            self._listeners.discard(queue)
+
+    def stream(self, holds: Callable[[], bool]) -> AsyncIterator[bytes]:
+        """Return the events for one page, for as long as ``holds`` says so.
+
+        :raises TooManyError: when too many pages are open
+        """
+        if len(self._listeners) >= MAX_LISTENERS:
+            msg = f"{MAX_LISTENERS} pages are open already"
+            raise TooManyError(msg, hint="close some; they show what is new only when they are loaded again")
+        return self._stream(holds)
+
+    async def _stream(self, holds: Callable[[], bool]) -> AsyncIterator[bytes]:
+        with self._listening() as queue:
+            yield b"retry: 2000\n\n"
+            while holds() and queue in self._listeners:
+                try:
+                    async with asyncio.timeout(_BEAT_S):
+                        event = await queue.get()
+                except TimeoutError:
+                    event = b": beat\n\n"
+                yield event
+
+
+def _event(kind: str, told: Told) -> bytes:
+    """Return an event as text/event-stream has it (WHATWG HTML, server-sent events); JSON has no line breaks."""
+    return b"event: " + kind.encode() + b"\ndata: " + msgspec.json.encode(told) + b"\n\n"

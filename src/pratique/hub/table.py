@@ -1,0 +1,74 @@
+"""All endpoints, and the pages that show them."""
+
+from typing import Final
+
+from msgspec import Struct
+
+from pratique.hub.endpoint import Endpoint
+from pratique.hub.views import alerts, containers, flows, images, overview
+from pratique.hub.views.asks import Nothing
+from pratique.store import ChainCheck
+
+ENDPOINTS: Final[dict[str, Endpoint]] = {
+    "overview": Endpoint(
+        "GET", "/overview", "How the host stands, and what was stopped",
+        overview.OverviewAsk, overview.Overview, overview.overview,
+    ),
+    "images": Endpoint("GET", "/images", "Images", images.ImagesAsk, images.ImageList, images.images),
+    "image": Endpoint("GET", "/images/{id}", "One image", images.ImageAsk, images.ImageDetail, images.image),
+    "containers": Endpoint(
+        "GET", "/containers", "Containers",
+        containers.ContainersAsk, containers.ContainerList, containers.containers,
+    ),
+    "container": Endpoint(
+        "GET", "/containers/{id}", "One container and what it did",
+        containers.ContainerAsk, containers.ContainerDetail, containers.container,
+    ),
+    "alerts": Endpoint("GET", "/alerts", "Alerts", alerts.AlertsAsk, alerts.AlertList, alerts.alerts),
+    "alert": Endpoint("GET", "/alerts/{id}", "One alert", alerts.AlertAsk, alerts.AlertDetail, alerts.alert),
+    "flows": Endpoint("GET", "/flows", "Who talked to whom", flows.FlowsAsk, flows.FlowList, flows.flows),
+    "decisions": Endpoint(
+        "GET", "/decisions", "What the guard and people decided",
+        flows.DecisionsAsk, flows.DecisionList, flows.decisions,
+    ),
+    "decisions-check": Endpoint(
+        "GET", "/decisions/check", "Check the hash chain of the decisions",
+        Nothing, ChainCheck, flows.check_chain,
+    ),
+}  # fmt: skip
+
+
+class Page(Struct, frozen=True):
+    """A page: what it asks, and the template that shows the answer."""
+
+    path: str
+    endpoint: str
+    template: str
+    place: str
+    """The entry of the navigation that it belongs to."""
+
+
+PAGES: Final = (
+    Page("/", "overview", "overview.html", "overview"),
+    Page("/images", "images", "images.html", "images"),
+    Page("/images/{id}", "image", "image.html", "images"),
+    Page("/containers", "containers", "containers.html", "containers"),
+    Page("/containers/{id}", "container", "container.html", "containers"),
+    Page("/alerts", "alerts", "alerts.html", "alerts"),
+    Page("/alerts/{id}", "alert", "alert.html", "alerts"),
+    Page("/flows", "flows", "flows.html", "map"),
+    Page("/decisions", "decisions", "decisions.html", "decisions"),
+    Page("/decisions/check", "decisions-check", "chain.html", "decisions"),
+)
+
+
+class Action(Struct, frozen=True):
+    """A form of a page: what it changes, and where the browser goes then."""
+
+    path: str
+    endpoint: str
+    then: str
+    """A path; what is in braces is taken from what was asked."""
+
+
+ACTIONS: Final[tuple[Action, ...]] = ()
