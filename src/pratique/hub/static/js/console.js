@@ -1,6 +1,7 @@
 // The console's entry: starts what the page has a place for.
 import { startLive } from "./live.js";
 import { startRequests } from "./requests.js";
+import { showTimes } from "./times.js";
 import { startTheme } from "./toggle.js";
 
 const PICTURES = [
@@ -25,5 +26,10 @@ async function draw(root) {
   }
 }
 
-draw(document);
-document.addEventListener("htmx:after:swap", () => draw(document));
+function show() {
+  showTimes(document);
+  draw(document);
+}
+
+show();
+document.addEventListener("htmx:after:swap", show);

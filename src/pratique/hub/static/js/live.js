@@ -2,6 +2,8 @@
 //
 // An event's data is {"html": a table row or "", "data": what the API tells}. The row goes to the top of each
 // <tbody data-live="KIND">, in place of a row with the same id; `live:KIND` is then told to whoever listens on <body>.
+import { showTimes } from "./times.js";
+
 const KINDS = ["alert", "decision", "flow", "container"];
 const SILENCE_MS = 4000;
 const ROWS = 200;
@@ -42,6 +44,7 @@ function insert(list, html) {
   const row = template.content.firstElementChild;
   if (!row) return;
   if (row.id) document.getElementById(row.id)?.remove();
+  showTimes(row);
   row.classList.add("fresh");
   list.prepend(row);
   list.querySelector(":scope > .none")?.remove();
