@@ -5,7 +5,7 @@ Times are seconds since the epoch as float; addresses are the strings of :mod:`i
 """
 
 from pratique.model.alert import Action, Alert, Technique
-from pratique.model.container import Container, Mount
+from pratique.model.container import Container, Mount, Network, PublishedPort
 from pratique.model.decision import Decision, Verdict
 from pratique.model.detonation import DETONATION_VERSION, Behaviour, Detonation, WantedPeer
 from pratique.model.enforcement import DriftMode, EgressMode, EgressRule, KernelPolicy
@@ -64,6 +64,7 @@ __all__ = [
     "KernelPolicy",
     "LossEvent",
     "Mount",
+    "Network",
     "Package",
     "PacketSocketEvent",
     "PayloadEvent",
@@ -71,6 +72,7 @@ __all__ = [
     "PlanState",
     "PrivilegeEvent",
     "Protocol",
+    "PublishedPort",
     "RecordedEvent",
     "Recording",
     "Report",

@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from pratique.model.flow import Protocol
 from pratique.model.identity import ImageId
 
 
@@ -13,6 +14,26 @@ class Mount(Struct, frozen=True):
     source: str
     destination: str
     writable: bool = True
+
+
+class PublishedPort(Struct, frozen=True):
+    """A port of the host that the engine leads into a container."""
+
+    address: str
+    """Of the host; ``0.0.0.0`` and ``::`` are all of them."""
+    port: int
+    protocol: Protocol
+    target: int
+    """The container's own port."""
+
+
+class Network(Struct, frozen=True):
+    """A network that a container is in."""
+
+    name: str
+    """``host``: the host's own, without a namespace between; ``ingress``: the swarm's way in."""
+    gateways: tuple[str, ...] = ()
+    """The host's own addresses in it."""
 
 
 class Container(Struct, frozen=True):
@@ -28,3 +49,5 @@ class Container(Struct, frozen=True):
     addresses: tuple[str, ...] = ()
     mounts: tuple[Mount, ...] = ()
     labels: dict[str, str] = {}
+    published: tuple[PublishedPort, ...] = ()
+    networks: tuple[Network, ...] = ()

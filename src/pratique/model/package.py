@@ -17,3 +17,5 @@ class Package(Struct, frozen=True):
     architecture: str = ""
     path: str = ""
     """The file in the image that says so."""
+    layer: int = -1
+    """Which layer of the image brought it, 0 is the base; -1: not known."""

@@ -13,7 +13,7 @@ import aiohttp
 from msgspec import Struct
 
 from pratique.errors import EngineError
-from pratique.model import Container, ImageId, ImageIdentity, Mount
+from pratique.model import Container, ImageId, ImageIdentity, Mount, Network, Protocol, PublishedPort
 
 OWN_CALL_HEADER: Final = "X-Pratique-Agent"
 """Carries a secret of this process, by which our guard knows our own calls."""
@@ -307,7 +307,28 @@ def _container(document: dict[str, Any]) -> Container:
             for mount in document.get("Mounts") or ()
         ),
         labels=dict((document.get("Config") or {}).get("Labels") or {}),
+        published=_published(document),
+        networks=tuple(
+            Network(str(name), tuple(str(net[key]) for key in ("Gateway", "IPv6Gateway") if net.get(key)))
+            for name, net in networks.items()
+        ),
     )
+
+
+def _published(document: dict[str, Any]) -> tuple[PublishedPort, ...]:
+    """Return the ports that are open now; of a container that does not run, those that it was told to open."""
+    bindings = (document.get("NetworkSettings") or {}).get("Ports") or {}
+    if not any(bindings.values()):
+        bindings = (document.get("HostConfig") or {}).get("PortBindings") or {}
+    found = []
+    for target, places in bindings.items():
+        port, _, protocol = str(target).partition("/")
+        for place in places or ():
+            published = str(place.get("HostPort") or "0").partition("-")[0]  # "0": any, chosen at the start
+            if protocol in {"tcp", "udp"} and port.isdecimal() and published.isdecimal():
+                address = str(place.get("HostIp") or "0.0.0.0")  # noqa: S104  # what the engine does with an empty one
+                found.append(PublishedPort(address, int(published), Protocol(protocol), int(port)))
+    return tuple(found)
 
 
 def _time(text: str) -> float:

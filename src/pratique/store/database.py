@@ -1,6 +1,6 @@
 """Open a database: one reader and one writer of transactions, migrations, and errors that a person can act on."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -19,14 +19,18 @@ _MIGRATIONS: Final = Path(__file__).with_name("migrations")
 class Database:
     """An open database. ``read`` and ``write`` each give one transaction; both may be used from several threads."""
 
-    def __init__(self, where: Path | str, *, read_only: bool = False) -> None:
+    def __init__(
+        self, where: Path | str, *, read_only: bool = False, fill: Callable[[Connection], None] | None = None
+    ) -> None:
         """Open and migrate.
 
+        :param fill: called after an upgrade, within its transaction: fills new tables from old ones
         :param where: a path for SQLite, a URL for PostgreSQL
         :raises StoreError: when it is missing (read only), damaged, locked, not writable or from a newer version
         """
         self._place = PostgresServer(where) if isinstance(where, str) else SqliteFile(where)
         self._reader, self._writer = self._place.engines(read_only=read_only)
+        self._fill = fill
         try:
             if read_only:
                 with self.read() as connection:
@@ -63,6 +67,8 @@ class Database:
             if revision != HEAD:
                 self._check_known(revision)
                 self._upgrade(connection)
+                if revision and self._fill is not None:
+                    self._fill(connection)
 
     def _check_revision(self, revision: str) -> None:
         self._check_known(revision)

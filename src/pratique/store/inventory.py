@@ -7,7 +7,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, update
 
 from pratique.model import Container, FindingKind, ImageIdentity, Report, Severity
+from pratique.store.contents import put_contents
 from pratique.store.encoding import compress, decompress, pack, text, unpack
+from pratique.store.places import leave, number_image, place
 from pratique.store.records import ContainerRecord, ImageRecord, ReportSummary
 from pratique.store.schema import CONTAINERS, IMAGES, REPORTS
 from pratique.store.upsert import greatest, kept, upsert
@@ -20,6 +22,7 @@ def put_image(connection: Connection, image: ImageIdentity, at: float) -> None:
     """Insert an image or renew it."""
     row = {"id": text(image.id), "identity": pack(image), "first_seen": at, "last_seen": at}
     upsert(connection, IMAGES, ["id"], row, {"first_seen": kept, "last_seen": greatest})
+    number_image(connection, image)
 
 
 def images(connection: Connection) -> list[ImageRecord]:
@@ -63,6 +66,7 @@ def put_report(connection: Connection, report: Report) -> None:
         "document": compress(report),
     }
     upsert(connection, REPORTS, ["image"], row, newer="scanned_at")
+    put_contents(connection, report)
 
 
 def report(connection: Connection, image_id: str) -> Report | None:
@@ -73,6 +77,7 @@ def report(connection: Connection, image_id: str) -> Report | None:
 
 def put_container(
     connection: Connection,
+    host: str,
     container: Container,
     policy_name: str,
     admitted: bool,
@@ -90,6 +95,7 @@ def put_container(
         "document": pack(container),
     }
     upsert(connection, CONTAINERS, ["id"], row, {"first_seen": kept})
+    place(connection, host, container, at)
 
 
 def container_gone(connection: Connection, container_id: str, at: float) -> None:
@@ -99,6 +105,7 @@ def container_gone(connection: Connection, container_id: str, at: float) -> None
         .where(CONTAINERS.c.id == container_id, CONTAINERS.c.gone_at.is_(None))
         .values(gone_at=at, last_seen=at)
     )
+    leave(connection, container_id, at)
 
 
 def containers(connection: Connection, images: Collection[str] | None, gone: bool) -> list[ContainerRecord]:
@@ -128,3 +135,15 @@ def _image(row: Row[Any]) -> ImageRecord:
         else ReportSummary(*(getattr(row, name) for name in ReportSummary.__struct_fields__))
     )
     return ImageRecord(unpack(row.identity, ImageIdentity), row.first_seen, row.last_seen, summary)
+
+
+def take_apart(connection: Connection) -> None:
+    """Fill the tables of the inventory from the images, reports and containers of a store that had none."""
+    for row in connection.execute(select(IMAGES.c.identity)).all():
+        number_image(connection, unpack(row.identity, ImageIdentity))
+    for image in connection.execute(select(REPORTS.c.image)).scalars().all():
+        known = report(connection, image)
+        if known is not None:
+            put_contents(connection, known)
+    for row in connection.execute(select(CONTAINERS).where(CONTAINERS.c.gone_at.is_(None))).all():
+        place(connection, "", unpack(row.document, Container), row.first_seen)

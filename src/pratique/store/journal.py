@@ -9,6 +9,7 @@ from sqlalchemy import Column, Connection, Row, Select, Table, bindparam, delete
 from pratique.errors import StoreError
 from pratique.model import Alert, Decision, Flow, FlowVerdict, Severity
 from pratique.store import chain
+from pratique.store.edges import add_edges
 from pratique.store.encoding import convert, pack, text, unpack
 from pratique.store.records import AlertRecord, ChainCheck, DecisionRecord, FlowRecord
 from pratique.store.schema import ALERTS, DECISIONS, FLOWS, STATE
@@ -40,7 +41,9 @@ class Window(Struct, frozen=True):
 
 def add_flows(connection: Connection, flows: Iterable[Flow]) -> None:
     """Insert flows or add to their counters."""
-    upsert(connection, FLOWS, _FLOW_KEY, [_flow_row(flow) for flow in flows], _FLOW_MERGE)
+    batch = list(flows)
+    upsert(connection, FLOWS, _FLOW_KEY, [_flow_row(flow) for flow in batch], _FLOW_MERGE)
+    add_edges(connection, batch)
 
 
 def flows(connection: Connection, window: Window, verdicts: Collection[FlowVerdict] | None) -> list[FlowRecord]:

@@ -13,6 +13,7 @@ from pratique.store.database import Database
 from pratique.store.detonations import Detonations
 from pratique.store.encoding import text
 from pratique.store.families import Families
+from pratique.store.graph import Graph
 from pratique.store.outbox import Outbox
 from pratique.store.pages import Pages
 from pratique.store.plans import Plans
@@ -38,20 +39,22 @@ MAX_ROWS: Final = 1_000_000
 class Store:
     """An open store; a context manager. Every method raises :class:`~pratique.errors.StoreError`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, host: str) -> None:
         self._database = database
+        self._host = host
 
     @classmethod
-    def open(cls, where: Path | str, *, read_only: bool = False) -> Self:
+    def open(cls, where: Path | str, *, read_only: bool = False, host: str = "") -> Self:
         """Open the store, create it or upgrade its schema.
 
         Several processes may hold it open; writers wait for each other.
 
         :param where: a path for SQLite, or the URL of an existing database of PostgreSQL
         :param read_only: fail when there is no store yet, and never write
+        :param host: whose containers are recorded, where several hosts share a store
         :raises StoreError: when it is missing (read only), damaged, locked, not writable or from a newer version
         """
-        return cls(Database(where, read_only=read_only))
+        return cls(Database(where, read_only=read_only, fill=inventory.take_apart), host)
 
     def close(self) -> None:
         """Close the store."""
@@ -84,6 +87,11 @@ class Store:
     def outbox(self) -> Outbox:
         """What the world outside was told of."""
         return Outbox(self._database)
+
+    @property
+    def graph(self) -> Graph:
+        """Services, and who talks to whom."""
+        return Graph(self._database, self._host)
 
     @property
     def families(self) -> Families:
@@ -134,7 +142,7 @@ class Store:
         :param admitted: whether the guard gave it a ticket
         """
         with self._database.write() as connection:
-            inventory.put_container(connection, container, policy_name, admitted, at)
+            inventory.put_container(connection, self._host, container, policy_name, admitted, at)
 
     def container_gone(self, container_id: str, at: float) -> None:
         """Record that a container was removed."""

@@ -27,10 +27,11 @@ KNOWN_IMAGES: Final = Table(
     Column("image", String, nullable=False),
     Column("name", String, nullable=False),
     Column("scanned_at", Float, nullable=True),
+    Column("files_at", Float, nullable=True),
     Column("severity", Integer, nullable=False),
     UniqueConstraint("image", name="uq_known_images"),
 )
-"""``scanned_at``: of the report that the rows about the image are from; ``severity``: rank of its worst flaw."""
+"""``scanned_at``: of the report behind its rows; ``files_at``: of its programs; ``severity``: of its worst flaw."""
 
 KNOWN_LAYERS: Final = Table(
     "known_layers",

@@ -28,7 +28,7 @@ def upgrade() -> None:
 
 def _create_dictionaries() -> None:
     _table("services", "", "kind name", kind="text", name="text")
-    _table("known_images", "", "image", image="text", name="text", scanned_at="real?", severity="int")
+    _table("known_images", "", "image", image="text", name="text", scanned_at="real?", files_at="real?", severity="int")
     _table("known_layers", "", "digest", digest="text")
     _table("known_paths", "", "path", path="text")
     _table(
