@@ -43,6 +43,10 @@ class Options(Struct, frozen=True, forbid_unknown_fields=True):
     """Where the console is served: ``address:port``, or ``off``."""
     console_names: str = ""
     """Names by which browsers may ask for the console besides its address, separated by commas."""
+    metrics: str = "off"
+    """Where Prometheus may read the agent's counters: ``address:port``, for instance ``127.0.0.1:9470``."""
+    notify: str = "/etc/pratique/notify.yaml"
+    """Who is told of alerts; it need not be there."""
     store_url: str = ""
     """A database of PostgreSQL to keep the records in: ``postgresql+psycopg://user:password@host/database``."""
 

@@ -26,6 +26,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "policy": ("pratique.cli.policy", "Write, check, show and apply the policy."),
     "learn": ("pratique.cli.learn", "Turn the traffic that was seen into an allow-list."),
     "alerts": ("pratique.cli.alerts", "What happened that a person should know."),
+    "notify": ("pratique.cli.notify", "Who is told of alerts, and whether that works."),
     "flows": ("pratique.cli.flows", "Who talked to whom."),
     "similar": ("pratique.cli.similar", "What else is made of the same as an image, and whether it is condemned."),
     "condemn": ("pratique.cli.condemn", "Condemn an image and whatever is kin of it."),
@@ -34,6 +35,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "containers": ("pratique.cli.containers", "The containers on this host and the policy each is under."),
     "quarantine": ("pratique.cli.quarantine", "Cut all traffic of a container."),
     "release": ("pratique.cli.release", "Release a container from quarantine."),
+    "replace": ("pratique.cli.replace", "Replace what runs an image, or has a vulnerability, by what does not."),
     "console": ("pratique.cli.console", "Serve the console in a browser, and make what opens it."),
     "decisions": ("pratique.cli.decisions", "What the guard decided; checks the log's hash chain."),
 }

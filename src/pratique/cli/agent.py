@@ -17,6 +17,7 @@ from pratique.errors import PratiqueError
 from pratique.model import Alert, Decision, Report, Severity, Verdict
 from pratique.pipelines.account import Account, Status
 from pratique.pipelines.console import NO_CONSOLE, ConsoleSettings, parse_address
+from pratique.pipelines.telling import telling_settings
 from pratique.pipelines.watch import Settings, protect
 
 _STDERR: Final = 2
@@ -105,6 +106,7 @@ def settings_from(options: Options, *, install_guard: bool, keep: bool, start_en
         install_guard=install_guard,
         keep=keep,
         start_engine=start_engine,
+        telling=telling_settings(options.notify, options.metrics),
         console=_console(options, invite=install_guard),
     )
 

@@ -19,6 +19,10 @@ _REMEMBERED: Final = 10_000
 _Record = TypeVar("_Record")
 
 
+def _ignore(_record: Alert | Decision) -> None:
+    """Count nothing."""
+
+
 class Recorder:
     """One writer for the store.
 
@@ -26,9 +30,14 @@ class Recorder:
     are kept, bounded, and tried again; what had to be dropped is told.
     """
 
-    def __init__(self, store: Store, account: Account) -> None:
+    def __init__(self, store: Store, account: Account, count: Callable[[Alert | Decision], None] = _ignore) -> None:
+        """Bind the recorder to its surroundings.
+
+        :param count: called for each alert and decision, also for those of a flood that are not told one by one
+        """
         self._store = store
         self._account = account
+        self._count = count
         self._alerts: list[Alert] = []
         self._decisions: list[Decision] = []
         self._flows: list[Flow] = []
@@ -43,6 +52,7 @@ class Recorder:
 
     def alert(self, alert: Alert) -> None:
         """Record an alert; tell it unless the same was told within the last minute: then the store counts it."""
+        self._count(alert)
         last = self._told.get(alert.key)
         if not alert.key or last is None or alert.at - last >= _TOLD_AGAIN_S:
             self._told[alert.key] = alert.at
@@ -51,6 +61,7 @@ class Recorder:
 
     def decision(self, decision: Decision) -> None:
         """Record a decision in the chained log and tell it; of a flood of refusals the beginning and the number."""
+        self._count(decision)
         for kept in self._flood.pass_on(decision):
             self._account.decided(kept)
             self._put(self._decisions, kept)
@@ -71,9 +82,11 @@ class Recorder:
 
     @classmethod
     @asynccontextmanager
-    async def opened(cls, store: Store, account: Account) -> AsyncIterator[Self]:
+    async def opened(
+        cls, store: Store, account: Account, count: Callable[[Alert | Decision], None] = _ignore
+    ) -> AsyncIterator[Self]:
         """Run a recorder for as long as the block lasts; leaving it writes what is left."""
-        recorder = cls(store, account)
+        recorder = cls(store, account, count)
         writing = asyncio.ensure_future(recorder._run())
         try:
             yield recorder

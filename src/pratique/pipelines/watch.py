@@ -32,6 +32,7 @@ from pratique.pipelines.quarantine import keep_quarantines
 from pratique.pipelines.recorder import Recorder
 from pratique.pipelines.scan import scan_engine_image
 from pratique.pipelines.subjects import Subjects
+from pratique.pipelines.telling import TellingSettings, telling
 from pratique.runtime import Engine, container_parents, mount_kernel_filesystems, systemd_is_running
 from pratique.runtime.exposure import engine_processes, only_behind, read_engine_config
 from pratique.sensor import Parent, ParentKind, Sensor
@@ -67,6 +68,7 @@ class Settings(Struct, frozen=True):
     """How long flows and alerts are kept."""
     console: ConsoleSettings | None = None
     """The console in a browser, if there is to be one."""
+    telling: TellingSettings = TellingSettings(Path("/etc/pratique/notify.yaml"))
 
 
 async def protect(settings: Settings, account: Account, stop: asyncio.Event) -> None:
@@ -312,9 +314,11 @@ async def _assembled(settings: Settings, account: Account) -> AsyncIterator[_Age
     token = secrets.token_hex(32)
     with Store.open(settings.store) as store, scan_workers() as workers, sandbox_worker() as keeper:
         async with (
-            Recorder.opened(store, account) as recorder,
+            telling(settings.telling, store, account) as told,
+            Recorder.opened(store, told.account, told.count) as recorder,
             Engine.connect(settings.docker_host, token=token) as engine,
         ):
+            account = told.account
             enforcement = Enforcement(settings.policy_path, recorder, account)
             subjects = Subjects(engine, lambda: enforcement.document)
             for record in store.containers():
@@ -326,7 +330,7 @@ async def _assembled(settings: Settings, account: Account) -> AsyncIterator[_Age
             scan = partial(
                 scan_engine_image, engine, pool=workers, advisories=settings.advisories_path, learn=kinship.learn
             )
-            run = partial(detonate, engine, settings.state_dir / SANDBOX, keeper)
+            run = partial(told.counted, partial(detonate, engine, settings.state_dir / SANDBOX, keeper))
             behaviours = Behaviours(run, store, recorder, lambda: enforcement.document, account)
             admissions = Admissions(
                 scan,
