@@ -16,7 +16,9 @@ class WriteEvent(Struct, frozen=True, tag=True):
     at: float
     cgroup: int
     pid: int
+    """0 where nobody can be named: a file that was found in the end."""
     command: str
+    """Empty where the process was gone before anybody could look."""
     path: str
     """In the container."""
     executable: bool = False

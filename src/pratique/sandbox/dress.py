@@ -74,6 +74,14 @@ def make_directories(tree: int, path: str, owner: tuple[int, int]) -> int:
     return current
 
 
+def is_free_for_directory(tree: int, name: str) -> bool:
+    """Tell whether a name at the top of the tree is a directory, or nothing yet."""
+    try:
+        return stat.S_ISDIR(os.stat(name, dir_fd=tree, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return True
+
+
 def inside(tree: int, directory: int) -> str:
     """Return the path of an open directory below the tree; empty for the tree itself."""
     root, below = (str(Path(f"/proc/self/fd/{each}").readlink()) for each in (tree, directory))

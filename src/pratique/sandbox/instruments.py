@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from pratique.errors import KernelError, SandboxError
 from pratique.model import (
     CgroupEvent,
+    ConversationEvent,
     DriftMode,
     EgressMode,
     ExecEvent,
@@ -62,11 +63,11 @@ class Instruments:
         self._supervisor: Supervisor | None = None
         self._sinkhole: Sinkhole | None = None
         self._failure: BaseException | None = None
-        undo.callback(self._end)
         self._sensor = self._open_sensor()
         undo.callback(self._sensor.close, keep=False)
         self._watcher = Watcher(merged, bait, self._record)
         undo.callback(self._watcher.close)
+        undo.callback(self._end)
         self._start("sensor", self._follow_sensor)
         self._start("files", self._follow_files)
 
@@ -105,11 +106,11 @@ class Instruments:
             msg = f"an instrument of the sandbox failed: {self._failure!r}"
             raise SandboxError(msg)
         options = self._job.options
-        recorded = [replace(e, cgroup=cgroup) if hasattr(e, "cgroup") else e for e in self._recorded]
+        sensed = sorted(self._sensed, key=lambda event: event.at)
         return Recording(
             image=self._job.image,
-            sensed=tuple(sorted(self._sensed, key=lambda event: event.at)),
-            recorded=tuple(sorted(recorded, key=lambda event: event.at)),
+            sensed=tuple(sensed),
+            recorded=tuple(_completed(sorted(self._recorded, key=lambda event: event.at), sensed, cgroup)),
             cpus=options.cpus,
             slept_s=self._supervisor.sleeps.skipped_s if self._supervisor else 0.0,
             omitted=self._omitted + self._watcher.overflows + (self._sinkhole.omitted if self._sinkhole else 0),
@@ -204,3 +205,18 @@ class Instruments:
                 self._output += data[:room]
                 if room <= len(data):
                     time.sleep(_PAUSE_S)
+
+
+def _completed(recorded: list[RecordedEvent], sensed: list[SensorEvent], cgroup: int) -> Iterator[RecordedEvent]:
+    """Fill in the cgroup, and the name of those that were gone when their name was looked up. Both in order of time."""
+    executions = iter([event for event in sensed if isinstance(event, ExecEvent)])
+    commands: dict[int, str] = {}
+    ahead = next(executions, None)
+    for event in recorded:
+        while ahead is not None and ahead.at <= event.at:
+            commands[ahead.pid] = ahead.command
+            ahead = next(executions, None)
+        if isinstance(event, ConversationEvent):
+            yield event
+        else:
+            yield replace(event, cgroup=cgroup, command=event.command or commands.get(event.pid, ""))

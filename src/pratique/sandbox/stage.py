@@ -13,12 +13,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from msgspec.structs import replace
+
 from pratique.errors import SandboxError
 from pratique.model import Ending, Recording
 from pratique.sandbox import kernel
 from pratique.sandbox.account import Account, find_account
 from pratique.sandbox.bait import SOCKET, plant
-from pratique.sandbox.dress import make_directories, place_file, trust
+from pratique.sandbox.dress import inside, is_free_for_directory, make_directories, place_file, trust
 from pratique.sandbox.instruments import Instruments
 from pratique.sandbox.job import Job
 from pratique.sandbox.leftovers import end_processes
@@ -40,6 +42,7 @@ _TAKES_S: Final = 60.0
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _IMAGE_FAULTS: Final = ("exec: ", "exec user process", "chdir to cwd", "mkdir ", "not a directory")
 """In what runc says when the program or the working directory is to blame, not this host."""
+_OF_THE_SYSTEM: Final = ("dev", "proc", "sys")
 _PATH_OF_ACCOUNTS: Final = ("/etc/passwd", "/etc/group")
 
 
@@ -132,7 +135,21 @@ class Stage:
         start = start_of(self._job, account)
         if not start.command or not start.command[0]:
             return "the image names no program to start"
-        return start
+        for name in _OF_THE_SYSTEM:
+            if not is_free_for_directory(tree, name):
+                return f"the image has something else than a directory at /{name}"
+        try:
+            directory = make_directories(tree, start.directory, (self._job.first_id, self._job.first_id))
+        except OSError as error:
+            return f"the image's working directory cannot be: {error.strerror}"
+        try:
+            # As it is without links: what runc resolves must not lead to what it mounts or has open itself.
+            place = inside(tree, directory)
+        finally:
+            os.close(directory)
+        if place.split("/")[1:2] and place.split("/")[1] in _OF_THE_SYSTEM:
+            return f"the image's working directory lies in /{place.split('/')[1]}"
+        return replace(start, directory=place or "/")
 
     def _text(self, tree: int, path: str) -> str:
         try:
@@ -150,8 +167,6 @@ class Stage:
         place_file(tree, "/etc/resolv.conf", f"nameserver {GATEWAY4}\n".encode(), owner)
         place_file(tree, "/etc/hosts", f"127.0.0.1\tlocalhost\n::1\tlocalhost\n{CONTAINER4}\t{name}\n".encode(), owner)
         place_file(tree, "/etc/hostname", f"{name}\n".encode(), owner)
-        with contextlib.suppress(OSError):
-            os.close(make_directories(tree, start.directory, owner))
         trust(tree, authority.certificate)
         account = start.account
         homes = [] if account == Account() else [(account.home, account.uid, account.gid)]
@@ -177,14 +192,16 @@ class Stage:
 
     def _engine_socket(self) -> socket.socket:
         """Return the listening bait: a socket where the engine's would be."""
+        first = self._job.first_id
         merged = os.open(MERGED, _DIRECTORY)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             directory_path, _, name = SOCKET.rpartition("/")
-            directory = make_directories(merged, directory_path, (self._job.first_id, self._job.first_id))
+            directory = make_directories(merged, directory_path, (first, first))
             try:
                 path = Path(f"/proc/self/fd/{directory}/{name}")
                 listener.bind(str(path))
+                os.chown(path, first, first, follow_symlinks=False)
                 path.chmod(0o666)  # else only an attacker who is root would bite
             finally:
                 os.close(directory)

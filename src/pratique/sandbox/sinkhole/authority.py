@@ -8,28 +8,29 @@ from typing import Final, Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 _VALID: Final = dt.timedelta(days=30)
 _MOST_NAME: Final = 64
 """Of a common name: RFC 5280, ub-common-name."""
 _MOST_CONTEXTS: Final = 1024
+_KEY_BITS: Final = 2048
 
 
 class Authority:
     """The authority's key and certificate, and the certificates that it made."""
 
-    def __init__(self, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
+    def __init__(self, key: rsa.RSAPrivateKey, certificate: x509.Certificate) -> None:
         self._key = key
         self._certificate = certificate
-        self._server_key = ec.generate_private_key(ec.SECP256R1())
+        self._server_key = _new_key()
         self._contexts: dict[str, ssl.SSLContext] = {}
 
     @classmethod
     def create(cls) -> Self:
         """Make a new one."""
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = _new_key()
         name = _name("Global Trust Root R5")
         builder = _builder(name, name, key.public_key()).add_extension(x509.BasicConstraints(True, None), critical=True)
         return cls(key, builder.sign(key, hashes.SHA256()))
@@ -38,7 +39,7 @@ class Authority:
     def load(cls, pem: bytes) -> Self:
         """Return the one that :meth:`dump` gave."""
         key = serialization.load_pem_private_key(pem, None)
-        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        assert isinstance(key, rsa.RSAPrivateKey)
         return cls(key, x509.load_pem_x509_certificate(pem))
 
     def dump(self) -> bytes:
@@ -55,7 +56,7 @@ class Authority:
         found = self._contexts.get(name)
         if found is not None:
             return found
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context = server_context()
         with tempfile.NamedTemporaryFile() as file:
             file.write(self._issue(name) + _key_pem(self._server_key))
             file.flush()
@@ -70,7 +71,19 @@ class Authority:
         return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def server_context() -> ssl.SSLContext:
+    """Return a context that takes whatever a client offers, however old and weak: there is no secret to keep."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    return context
+
+
+def _new_key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(65_537, _KEY_BITS)
+
+
+def _builder(subject: x509.Name, issuer: x509.Name, key: rsa.RSAPublicKey) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
@@ -94,7 +107,7 @@ def _alternative(name: str) -> x509.GeneralName:
         return x509.DNSName(name.encode("ascii", "replace").decode() or "localhost")
 
 
-def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+def _key_pem(key: rsa.RSAPrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

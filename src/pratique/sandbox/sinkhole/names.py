@@ -33,3 +33,12 @@ class Names:
         parsed = ipaddress.ip_address(address)
         number = int(parsed) - (_FIRST4 if parsed.version == 4 else _FIRST6)
         return self._names[number] if 0 <= number < len(self._names) else ""
+
+
+def is_address(text: str) -> bool:
+    """Tell whether a text is an IP address, which is no name."""
+    try:
+        ipaddress.ip_address(text.strip("[]"))
+    except ValueError:
+        return False
+    return True

@@ -8,7 +8,7 @@ import msgspec
 from pratique.model import Service
 from pratique.sandbox.sinkhole import dns
 
-_HTTP: Final = re.compile(rb"[A-Z]{3,16} [^ \r\n]{1,8192}(?: HTTP/1\.[01])?\r?\n|(?:GET|POST|PUT|HEAD|CONNECT) ")
+_HTTP: Final = re.compile(rb"[A-Z]{3,16} [^ \r\n]{1,8192} HTTP/1\.[01]\r?\n|(?:GET|POST|PUT|HEAD|CONNECT) ")
 _SMTP: Final = re.compile(rb"(?:EHLO|HELO|LHLO|MAIL FROM:|NOOP|QUIT)\b", re.IGNORECASE)
 _STRATUM: Final = re.compile(r"mining\.[a-z_.]+|login|submit|job|getjob|keepalived|eth_[A-Za-z]+")
 _TLS_HELLO: Final = b"\x16\x03"
@@ -28,12 +28,12 @@ def recognise(first: bytes, port: int) -> Service:
     """Return what a TCP conversation is."""
     if first.startswith(_TLS_HELLO):
         return Service.TLS
+    if _SMTP.match(first) or (not first and port in SMTP_PORTS):
+        return Service.SMTP
     if _HTTP.match(first):
         return Service.HTTP
     if stratum_method(first):
         return Service.STRATUM
-    if _SMTP.match(first) or (not first and port in SMTP_PORTS):
-        return Service.SMTP
     if port == 53 and dns.parse(first[2:]) is not None:
         return Service.DNS
     return Service.TCP

@@ -18,7 +18,7 @@ from pratique.sandbox.sinkhole import dns, services
 from pratique.sandbox.sinkhole.authority import Authority
 from pratique.sandbox.sinkhole.datagrams import Datagrams, Echoes, transparent
 from pratique.sandbox.sinkhole.events import MOST_PAYLOAD, Teller
-from pratique.sandbox.sinkhole.names import Names
+from pratique.sandbox.sinkhole.names import Names, is_address
 from pratique.sandbox.sinkhole.recognise import SMTP_PORTS, greeting, recognise
 from pratique.sandbox.sinkhole.stream import Plain, Secure, Stream
 from pratique.text import printable
@@ -60,7 +60,7 @@ class Server:
             yield
 
     def _tell(self, event: ConversationEvent) -> None:
-        if not event.name and event.service is not Service.DNS:
+        if event.service is not Service.DNS and (not event.name or is_address(event.name)):
             event = replace(event, name=self._names.name_of(event.address))
         self._teller.tell(event)
 
@@ -89,7 +89,7 @@ class Server:
         plain = Plain(reader, writer)
         first = b"" if port in SMTP_PORTS else await plain.read(_SILENCE_S)
         greeted = False
-        if not first and not plain.at_end:
+        if not first:
             greeted = bool(banner := greeting(port))
             if greeted:
                 await plain.write(banner)
@@ -103,6 +103,7 @@ class Server:
             return
         if service not in _WORTH_A_WORD:
             peer.tell(service, services.Said("", first))
+            await _listen(plain)
             return
         plain.put_back(first)
         await _serve(plain, service, peer, greeted=greeted)
@@ -120,6 +121,7 @@ class Server:
             await _serve(_Again(secure, inner), service, peer, greeted=False)
         elif inner:
             peer.tell(Service.TCP, services.Said("", inner, printable(secure.name)))
+            await _listen(secure)
 
     async def _be_resolver(self, plain: Plain, first: bytes, peer: "Peer") -> None:
         """DNS over TCP: RFC 7766, each message with its length in two bytes."""
@@ -174,6 +176,12 @@ class _Again:
 
     async def write(self, data: bytes) -> None:
         await self._stream.write(data)
+
+
+async def _listen(stream: Stream) -> None:
+    """Keep silent until the other side has no more to say: whoever is hung up on calls again and again."""
+    while await stream.read():
+        pass
 
 
 async def _serve(stream: Stream, service: Service, peer: Peer, *, greeted: bool) -> None:

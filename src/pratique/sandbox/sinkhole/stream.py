@@ -4,7 +4,7 @@ import asyncio
 import ssl
 from typing import Final, Protocol
 
-from pratique.sandbox.sinkhole.authority import Authority
+from pratique.sandbox.sinkhole.authority import Authority, server_context
 
 CHUNK: Final = 16_384
 MOST_BYTES: Final = 8 << 20
@@ -45,11 +45,6 @@ class Plain:
         self._left -= len(data)
         return data
 
-    @property
-    def at_end(self) -> bool:
-        """Whether the other side said that it has no more to say."""
-        return self._reader.at_eof()
-
     def put_back(self, data: bytes) -> None:
         """Let bytes be read once more."""
         self._again = data + self._again
@@ -69,7 +64,7 @@ class Secure:
         self._authority = authority
         self.name = ""
         """The name that the client asked for (RFC 6066, server_name)."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context = server_context()
         context.sni_callback = self._choose
         self._host = host
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
