@@ -5,7 +5,8 @@ from typing import Final
 from msgspec import Struct
 
 from pratique.hub.endpoint import Endpoint
-from pratique.hub.views import alerts, containers, flows, images, overview
+from pratique.hub.sessions import Role
+from pratique.hub.views import alerts, containers, flows, images, overview, policy, respond, service_map
 from pratique.hub.views.asks import Nothing
 from pratique.store import ChainCheck
 
@@ -35,6 +36,35 @@ ENDPOINTS: Final[dict[str, Endpoint]] = {
         "GET", "/decisions/check", "Check the hash chain of the decisions",
         Nothing, ChainCheck, flows.check_chain,
     ),
+    "map": Endpoint(
+        "GET", "/services/map", "Who talks to whom",
+        service_map.MapAsk, service_map.Map, service_map.service_map,
+    ),
+    "edge": Endpoint(
+        "GET", "/services/edge", "One edge of the map, and the rules behind it",
+        service_map.EdgeAsk, service_map.EdgeDetail, service_map.edge,
+    ),
+    "policy": Endpoint("GET", "/policy", "The policy file", Nothing, policy.PolicyView, policy.policy),
+    "proposals": Endpoint(
+        "GET", "/policy/proposals", "What could be added to the allow-lists, with the evidence",
+        policy.ProposalsAsk, policy.ProposalList, policy.proposals,
+    ),
+    "allow": Endpoint(
+        "POST", "/policy/allow", "Add rules to an image's allow-list",
+        policy.AllowAsk, policy.Done, policy.allow, Role.OPERATOR,
+    ),
+    "refuse": Endpoint(
+        "POST", "/policy/refuse", "Go on refusing: no longer propose these rules",
+        policy.RefuseAsk, policy.Done, policy.refuse, Role.OPERATOR,
+    ),
+    "quarantine": Endpoint(
+        "POST", "/containers/{id}/quarantine", "Cut off all traffic of a container",
+        respond.QuarantineAsk, policy.Done, respond.quarantine_container, Role.OPERATOR,
+    ),
+    "release": Endpoint(
+        "POST", "/containers/{id}/release", "End the quarantine of a container",
+        respond.ReleaseAsk, policy.Done, respond.release_container, Role.OPERATOR,
+    ),
 }  # fmt: skip
 
 
@@ -57,6 +87,10 @@ PAGES: Final = (
     Page("/alerts", "alerts", "alerts.html", "alerts"),
     Page("/alerts/{id}", "alert", "alert.html", "alerts"),
     Page("/flows", "flows", "flows.html", "map"),
+    Page("/map", "map", "map.html", "map"),
+    Page("/map/edge", "edge", "edge.html", "map"),
+    Page("/review", "proposals", "review.html", "review"),
+    Page("/policy", "policy", "policy.html", "review"),
     Page("/decisions", "decisions", "decisions.html", "decisions"),
     Page("/decisions/check", "decisions-check", "chain.html", "decisions"),
 )
@@ -71,4 +105,9 @@ class Action(Struct, frozen=True):
     """A path; what is in braces is taken from what was asked."""
 
 
-ACTIONS: Final[tuple[Action, ...]] = ()
+ACTIONS: Final = (
+    Action("/policy/allow", "allow", "/review"),
+    Action("/policy/refuse", "refuse", "/review"),
+    Action("/containers/{id}/quarantine", "quarantine", "/containers/{id}"),
+    Action("/containers/{id}/release", "release", "/containers/{id}"),
+)

@@ -3,6 +3,7 @@
 In: YAML text, reports. Out: documents, kernel policies, verdicts. Never: does I/O beyond reading one named file.
 """
 
+from pratique.policy.change import allow_more, ruling
 from pratique.policy.compile import QUARANTINE, UNLISTED_POLICY, compile_policies
 from pratique.policy.decide import explain_fault, judge_detonation, judge_report
 from pratique.policy.document import (
@@ -46,6 +47,7 @@ __all__ = [
     "Require",
     "Unlisted",
     "add_id",
+    "allow_more",
     "compile_policies",
     "explain_fault",
     "first_policy",
@@ -58,4 +60,5 @@ __all__ = [
     "remove_id",
     "render",
     "render_rule",
+    "ruling",
 ]

@@ -10,6 +10,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Select, Table, and_, false, func, or_, select
 
 from pratique.errors import UsageError
+from pratique.inventory import Service, ServiceKind
 from pratique.model import Alert, Container, Decision, Flow, ImageIdentity
 from pratique.store.database import Database
 from pratique.store.encoding import convert, unpack
@@ -22,7 +23,9 @@ from pratique.store.records import (
     ReportSummary,
 )
 from pratique.store.schema import ALERTS, CONTAINERS, DECISIONS, FLOWS, IMAGES, REPORTS
+from pratique.store.tables import ADDRESSES, KNOWN_IMAGES, PLACEMENTS, SERVICES
 
+MAX_PLACEMENTS: Final = 20_000
 MAX_NAMES: Final = 1000
 """Images whose names are asked for at once."""
 
@@ -129,6 +132,22 @@ class Pages:
         if only.rule:
             query = query.where(DECISIONS.c.rule == only.rule)
         return [_decision(row) for row in self._rows(query)]
+
+    def services_at(self, addresses: Iterable[str]) -> dict[str, Service]:
+        """Return the services whose containers have these addresses now."""
+        wanted = sorted(set(addresses))[:MAX_NAMES]
+        query = select(ADDRESSES.c.address, SERVICES.c.kind, SERVICES.c.name)
+        query = query.join_from(ADDRESSES, SERVICES, ADDRESSES.c.service == SERVICES.c.number)
+        query = query.where(ADDRESSES.c.address.in_(wanted), ADDRESSES.c.container != "", ADDRESSES.c.until.is_(None))
+        return {row.address: Service(ServiceKind(row.kind), row.name) for row in self._rows(query)}
+
+    def service_images(self) -> list[tuple[Service, str]]:
+        """Return which images the services have containers of; of at most :data:`MAX_PLACEMENTS`."""
+        query = select(SERVICES.c.kind, SERVICES.c.name, KNOWN_IMAGES.c.image)
+        query = query.join_from(PLACEMENTS, SERVICES, PLACEMENTS.c.service == SERVICES.c.number)
+        query = query.join(KNOWN_IMAGES, PLACEMENTS.c.image == KNOWN_IMAGES.c.number)
+        query = query.where(PLACEMENTS.c.present > 0).limit(MAX_PLACEMENTS)
+        return [(Service(ServiceKind(row.kind), row.name), row.image) for row in self._rows(query)]
 
     def last_ids(self) -> tuple[int, int]:
         """Return the ids of the newest flow and the newest decision; 0 where there is none."""
