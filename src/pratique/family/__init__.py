@@ -19,7 +19,7 @@ from pratique.family.element import (
 )
 from pratique.family.fingerprint import MAX_ELEMENTS, Fingerprint, sampled
 from pratique.family.kinship import KIN_SHARE, Kin, Likeness, Marrow, compare, find_kin, marrow, succession
-from pratique.family.own import Own, common_depth, own_elements
+from pratique.family.own import Known, Own, common_depth, own_elements
 from pratique.family.recipe import Recipe, recipe_of, shingles
 from pratique.family.sketch import SKETCH_SIZE, sketch_of
 
@@ -33,6 +33,7 @@ __all__ = [
     "Elements",
     "Fingerprint",
     "Kin",
+    "Known",
     "Likeness",
     "Marrow",
     "Own",

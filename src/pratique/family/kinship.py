@@ -92,7 +92,7 @@ def find_kin(fingerprint: Fingerprint, condemned: Iterable[Marrow]) -> Kin | Non
 
 def _kin(elements: Elements, features: frozenset[int], one: Marrow, *, runs_the_same: bool) -> Kin | None:
     content = share_of(one.own.elements, elements) if weight(one.own.elements) >= _MIN_WEIGHT else 0.0
-    if content >= KIN_SHARE and (one.own.sure or runs_the_same):
+    if content >= KIN_SHARE and (one.own.sure or (runs_the_same and share_of(one.own.top, elements) >= KIN_SHARE)):
         return Kin(one.image, one.name, one.reason, content, "content")
     if len(one.shingles) >= _TELLING_SHINGLES:
         command = len(one.shingles & features) / len(one.shingles)
@@ -102,9 +102,9 @@ def _kin(elements: Elements, features: frozenset[int], one: Marrow, *, runs_the_
 
 
 def compare(one: Fingerprint, own: Own, other: Fingerprint, other_own: Own) -> Likeness:
-    """Compare two images by what is surely their own."""
-    ours = own.elements if own.sure else frozenset()
-    theirs = other_own.elements if other_own.sure else frozenset()
+    """Compare two images by what is their own; an image of one layer, which may be just a base, has nothing."""
+    ours = frozenset() if own.lowest else own.elements
+    theirs = frozenset() if other_own.lowest else other_own.elements
     features, other_features = one.recipe.features(), other.recipe.features()
     return Likeness(
         of_one=share_of(ours, other.elements()),

@@ -7,24 +7,36 @@ from typing import Final
 from msgspec import Struct
 
 from pratique.family.element import Elements, weight
-from pratique.family.fingerprint import Fingerprint
+from pratique.family.fingerprint import Fingerprint, unpacked
 
-COMMON_BRANCHES: Final = 5
-"""Layers that so many images go on from in so many ways are a base: nobody's own."""
+COMMON_WAYS: Final = 3
+"""Layers that so many images go on from, in so many ways and to run so many things, are a base: nobody's own."""
 
 
-def common_depth(layers: Sequence[str], others: Iterable[Sequence[str]]) -> int:
+class Known(Struct, frozen=True):
+    """Another image, as far as it tells what is a base."""
+
+    layers: tuple[str, ...]
+    command: int
+    """What it runs, as a number; see :meth:`pratique.family.Recipe.bucket`."""
+
+
+def common_depth(layers: Sequence[str], others: Iterable[Known]) -> int:
     """Return how many of an image's lowest layers are a base that many others share.
 
-    :param others: the layers of other images that nobody condemned
+    Variants of one malicious image share its layers as well, but they run the same.
+
+    :param others: images that nobody condemned
     """
-    branches: dict[int, set[str]] = defaultdict(set)
+    ways: dict[int, set[str]] = defaultdict(set)
+    commands: dict[int, set[int]] = defaultdict(set)
     for other in others:
-        for depth, (ours, theirs) in enumerate(zip(layers, other, strict=False), start=1):
+        for depth, (ours, theirs) in enumerate(zip(layers, other.layers, strict=False), start=1):
             if ours != theirs:
                 break
-            branches[depth].add(other[depth] if depth < len(other) else "")
-    return max((depth for depth, ways in branches.items() if len(ways) >= COMMON_BRANCHES), default=0)
+            ways[depth].add(other.layers[depth] if depth < len(other.layers) else "")
+            commands[depth].add(other.command)
+    return max((depth for depth in ways if min(len(ways[depth]), len(commands[depth])) >= COMMON_WAYS), default=0)
 
 
 class Own(Struct, frozen=True):
@@ -32,7 +44,11 @@ class Own(Struct, frozen=True):
 
     elements: Elements
     sure: bool = True
-    """False: nothing tells whether it is not just a base that nobody has seen before."""
+    """False: nothing tells how much of it is just a base that nobody has seen before."""
+    lowest: bool = False
+    """The lowest layer is among it, since there is nothing else."""
+    top: Elements = frozenset()
+    """What the highest layer brought: the least likely to be a base's."""
 
 
 def own_elements(fingerprint: Fingerprint, ground: Elements = frozenset(), depth: int = 0) -> Own:
@@ -50,4 +66,5 @@ def own_elements(fingerprint: Fingerprint, ground: Elements = frozenset(), depth
     is_known = depth > 0 or 2 * weight(lowest & ground) >= weight(lowest) > 0
     if is_known:
         return Own(rest | (lowest - ground))
-    return Own(rest) if rest else Own(lowest - ground, sure=False)
+    top = next((found for stratum in reversed(fingerprint.strata) if (found := frozenset(unpacked(stratum)))), base)
+    return Own(rest or lowest - ground, sure=False, lowest=not rest, top=top)

@@ -42,6 +42,10 @@ class Recipe(Struct, frozen=True):
         """Return what recipes are compared by."""
         return shingles(self.command)
 
+    def bucket(self) -> int:
+        """Return a number of 63 bits for the whole command."""
+        return _number("\0".join(self.command))
+
 
 def recipe_of(entrypoint: Sequence[str], cmd: Sequence[str], history: Iterable[str]) -> Recipe:
     """Return the recipe of an image's configuration."""
@@ -57,9 +61,11 @@ def recipe_of(entrypoint: Sequence[str], cmd: Sequence[str], history: Iterable[s
 def shingles(tokens: Sequence[str]) -> frozenset[int]:
     """Return a number of 63 bits for each run of three tokens."""
     runs = {"\0".join(tokens[start : start + _SHINGLE]) for start in range(len(tokens) - _SHINGLE + 1)}
-    return frozenset(
-        int.from_bytes(hashlib.sha256(run.encode(errors="surrogateescape")).digest()[:8], "big") >> 1 for run in runs
-    )
+    return frozenset(map(_number, runs))
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode(errors="surrogateescape")).digest()[:8], "big") >> 1
 
 
 def _tokens(text: str) -> list[str]:

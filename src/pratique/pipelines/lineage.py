@@ -5,9 +5,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
-from pratique.family import Elements, Fingerprint, Marrow, common_depth, marrow, own_elements
+from pratique.family import Elements, Fingerprint, Known, Marrow, common_depth, marrow, own_elements
 from pratique.model import ImageIdentity
 from pratique.policy import Document
 from pratique.store import PARDON, Condemnation, ImageRecord, Store
@@ -22,6 +23,7 @@ class Lineage(Struct, frozen=True):
     verdicts: Mapping[str, Condemnation] = {}
     marrows: tuple[Marrow, ...] = ()
     images: Mapping[str, ImageRecord] = {}
+    commands: Mapping[str, int] = {}
 
     def is_condemned(self, image_id: str) -> bool:
         """Tell whether an image itself is condemned."""
@@ -48,7 +50,8 @@ class Lineage(Struct, frozen=True):
             for image in others
             if image.repo_digests and len(image.layers) < len(layers) and layers[: len(image.layers)] == image.layers
         )
-        return max(common_depth(layers, (image.layers for image in others)), max(pulled, default=0))
+        known = (Known(image.layers, self.commands.get(image.id, 0)) for image in others)
+        return max(common_depth(layers, known), max(pulled, default=0))
 
 
 def read_lineage(store: Store, document: Document) -> Lineage:
@@ -61,7 +64,7 @@ def read_lineage(store: Store, document: Document) -> Lineage:
     """
     verdicts = {verdict.image: verdict for verdict in store.families.verdicts()}
     images: dict[str, ImageRecord] = {record.image.id: record for record in store.images()}
-    known = Lineage(verdicts=verdicts, images=images)
+    known = Lineage(verdicts=verdicts, images=images, commands=store.families.commands())
     condemned = [image for image in verdicts if known.is_condemned(image)][:_MAX_CONDEMNED]
     if not condemned:
         return known
@@ -70,7 +73,7 @@ def read_lineage(store: Store, document: Document) -> Lineage:
     innocent = [image for image in dict.fromkeys([*listed, *verdicts]) if not known.is_condemned(image)]
     ground, commands = _ground(prints, store.families.fingerprints(innocent))
     marrows = [_marrow(one, ground[image], commands, known, verdicts[image]) for image, one in prints.items()]
-    return Lineage(verdicts=verdicts, marrows=tuple(marrows), images=images)
+    return msgspec.structs.replace(known, marrows=tuple(marrows))
 
 
 def _ground(

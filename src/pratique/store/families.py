@@ -14,7 +14,8 @@ from pratique.store.upsert import kept, upsert
 
 _CONTENT: Final = 0
 _COMMAND: Final = 1
-"""The bands of ``family_bands``: a sketch of the image's own content, and one of its command."""
+_WHOLE_COMMAND: Final = 2
+"""The bands of ``family_bands``: sketches of the image's own content and of its command, and the command as one."""
 _AT_ONCE: Final = 500
 PARDON: Final = "pardon"
 """The source of a row that says the opposite: a person vouches for the image."""
@@ -44,6 +45,7 @@ class Families:
         image = text(fingerprint.image)
         buckets = [(_CONTENT, bucket) for bucket in sketch_of(own)]
         buckets += [(_COMMAND, bucket) for bucket in sketch_of(fingerprint.recipe.features())]
+        buckets.append((_WHOLE_COMMAND, fingerprint.recipe.bucket()))
         rows: list[dict[str, object]] = [{"band": band, "bucket": bucket, "image": image} for band, bucket in buckets]
         document = compress(fingerprint)
         with self._database.write() as connection:
@@ -67,6 +69,12 @@ class Families:
             fingerprint = self.fingerprint(image_id)
             if fingerprint is not None:
                 yield fingerprint
+
+    def commands(self) -> dict[str, int]:
+        """Return what each image runs, as a number."""
+        query = select(FAMILY_BANDS.c.image, FAMILY_BANDS.c.bucket).where(FAMILY_BANDS.c.band == _WHOLE_COMMAND)
+        with self._database.read() as connection:
+            return {row.image: row.bucket for row in connection.execute(query)}
 
     def candidates(self, fingerprint: Fingerprint, limit: int = 200) -> list[str]:
         """Return the ids of images that may be kin of one, those that share most of their sketches first."""
