@@ -18,9 +18,11 @@ from msgspec import Struct
 from pratique.errors import PratiqueError
 from pratique.hub.desk import Desk
 from pratique.hub.problems import TooManyError
-from pratique.hub.views.alerts import alert_items
+from pratique.hub.views.alerts import AlertItem, alert_items
 from pratique.hub.views.containers import ContainerItem, container_items
-from pratique.hub.views.flows import decision_items, flow_items
+from pratique.hub.views.flows import DecisionItem, FlowItem, decision_items, flow_items
+from pratique.hub.views.service_map import MapAsk, refused_now, service_map
+from pratique.model import Action
 from pratique.store.pages import Filter
 
 MAX_LISTENERS: Final = 32
@@ -36,6 +38,8 @@ _AT_ONCE: Final = 100
 _WAITING: Final = 500
 """Events for one page; a browser that takes none of them is let go."""
 _REMEMBERED: Final = 5000
+_PAUSE: Final = 10
+"""The map is drawn again after so many times as long as drawing it took."""
 
 Row = Callable[[str, Struct], str]
 
@@ -57,21 +61,47 @@ class Looker:
         self._since = desk.now() - _REPLAYED_S
         self._alerts: OrderedDict[int, int] = OrderedDict()
         self._containers: dict[str, ContainerItem] | None = None
+        self._edges = {edge.id: edge.refused for edge in service_map(desk, MapAsk()).edges}
+        self._map_due = 0.0
 
     def look(self) -> list[bytes]:
         """Return the events since the last look, ready to be sent."""
-        return [
-            _event(kind, Told(self._row(kind, item), item))
-            for kind, items in (
-                ("alert", self._new_alerts()),
-                ("flow", self._new_flows()),
-                ("decision", self._new_decisions()),
-                ("container", self._new_containers()),
-            )
-            for item in items
-        ]
+        alerts, flows = self._new_alerts(), self._new_flows()
+        news = (
+            ("alert", alerts),
+            ("flow", flows),
+            ("decision", self._new_decisions()),
+            ("container", self._new_containers()),
+        )
+        events = [_event(kind, Told(self._row(kind, item), item)) for kind, items in news for item in items]
+        struck = any(item.action is Action.DENIED for item in alerts)
+        if struck or flows:
+            self._map_due = self._map_due or time.monotonic()
+        if self._map_due and self._map_due <= time.monotonic():
+            events += [_event("flow", Told("", change)) for change in self._map_changes(struck=struck)]
+        return events
 
-    def _new_alerts(self) -> Iterator[Struct]:
+    def _map_changes(self, *, struck: bool) -> list[object]:
+        """Return what is new on the map: edges, and edges on which something was refused.
+
+        A large map costs much, so it is drawn again only after ten times as long as it took.
+        """
+        began = time.monotonic()
+        drawn = service_map(self._desk, MapAsk())
+        before, self._edges = self._edges, {edge.id: edge.refused for edge in drawn.edges}
+        now = {edge.id for edge in refused_now(self._desk, MapAsk().hours)} if struck else set()
+        nodes = {node.id: node for node in drawn.nodes}
+        took = time.monotonic() - began
+        self._map_due = time.monotonic() + _PAUSE * took if took * _PAUSE > _LOOK_EVERY_S else 0.0
+        changes: list[object] = []
+        for edge in drawn.edges:
+            struck_now = edge.id in now or edge.refused > before.get(edge.id, 0)
+            if struck_now or edge.id not in before:
+                told = {**msgspec.structs.asdict(edge), "struck": struck_now}
+                changes.append({"nodes": [nodes[edge.source], nodes[edge.target]], "edge": told})
+        return changes
+
+    def _new_alerts(self) -> list[AlertItem]:
         records = self._desk.store.pages.alerts_since(self._since, _AT_ONCE)
         fresh = [record for record in records if self._alerts.get(record.id) != record.count]
         for record in fresh:
@@ -82,24 +112,23 @@ class Looker:
         newest = max((record.last_at for record in records), default=self._since)
         # Where more came than are told at once, go on behind them; else look back for late ones.
         self._since = newest if len(records) == _AT_ONCE else max(self._since, newest - _LATE_S)
-        yield from alert_items(self._desk, fresh)
+        return list(alert_items(self._desk, fresh))
 
-    def _new_flows(self) -> Iterator[Struct]:
+    def _new_flows(self) -> list[FlowItem]:
         records = self._desk.store.pages.flows(_AT_ONCE, only=Filter(after_id=self._flow))
         self._flow = max((record.id for record in records), default=self._flow)
-        yield from flow_items(self._desk, records[::-1])
+        return list(flow_items(self._desk, records[::-1]))
 
-    def _new_decisions(self) -> Iterator[Struct]:
+    def _new_decisions(self) -> list[DecisionItem]:
         records = self._desk.store.pages.decisions(_AT_ONCE, only=Filter(after_id=self._decision))
         self._decision = max((record.id for record in records), default=self._decision)
-        yield from decision_items(self._desk, records[::-1])
+        return list(decision_items(self._desk, records[::-1]))
 
-    def _new_containers(self) -> Iterator[Struct]:
+    def _new_containers(self) -> list[ContainerItem]:
         items = container_items(self._desk, self._desk.store.pages.containers(_AT_ONCE, gone=True))
         now = {item.id: item for item in items}
         before, self._containers = self._containers, now
-        if before is not None:
-            yield from (item for item in reversed(items) if before.get(item.id) != item)
+        return [] if before is None else [item for item in reversed(items) if before.get(item.id) != item]
 
 
 class Broadcast:

@@ -122,12 +122,14 @@ def service_map(desk: Desk, ask: MapAsk) -> Map:
     drawn = desk.store.graph.service_map(desk.now() - ask.hours * 3600.0, limit=_MAX_NODES)
     edges = _edges(drawn.edges, ask.hours)
     fresh = refused_now(desk, ask.hours)
-    edges.update({edge.id: edge for edge in fresh if edge.id not in edges})
+    for one in fresh:
+        known = edges.get(one.id, one)
+        edges[one.id] = msgspec.structs.replace(known, refused=max(known.refused, one.refused))
     nodes = {_id(node.service): node for node in drawn.nodes}
-    for edge in fresh:  # a service that was never heard of before
-        for end in (edge.source, edge.target):
+    for one in fresh:  # a service that was never heard of before
+        for end in (one.source, one.target):
             nodes.setdefault(end, ServiceNode(_service(end)))
-    places = _places(desk, sorted(nodes), [(edge.source, edge.target) for edge in edges.values()])
+    places = _places(desk, sorted(nodes), [(one.source, one.target) for one in edges.values()])
     states = _states(desk)
     return Map(
         nodes=tuple(
