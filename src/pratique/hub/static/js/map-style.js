@@ -2,8 +2,8 @@
 import { colour } from "./colours.js";
 
 const FONT = "Inter, system-ui, sans-serif";
-export const NODE_WIDTH = 148;
-const NODE_HEIGHT = 40;
+export const NODE_HEIGHT = 40;
+const NODE_WIDTH = 148;
 
 export function style() {
   const [text, muted, surface, line, red, blue, orange] = [
@@ -47,6 +47,10 @@ export function style() {
         "text-background-color": ground, "text-background-opacity": 0.9, "text-background-padding": 2,
         "text-background-shape": "round-rectangle", "overlay-opacity": 0,
       },
+    },
+    {
+      selector: "edge[?bent]",
+      style: { "curve-style": "unbundled-bezier", "control-point-distances": [-64], "control-point-weights": [0.5] },
     },
     { selector: "edge[?dense]", style: { label: "", "curve-style": "straight", width: 1.2, "arrow-scale": 0.7 } },
     {

@@ -4,7 +4,7 @@
 // {"nodes": [{id, label, kind, x, y, state}], "edges": [{id, source, target, label, allowed, refused, href}]}.
 // The table beside it says the same: its rows (data-edge="ID") and the graph's edges light up each other.
 import cytoscape from "../vendor/cytoscape.min.mjs";
-import { style } from "./map-style.js";
+import { NODE_HEIGHT, style } from "./map-style.js";
 
 const DENSE = 60;
 const STRUCK_MS = 1600;
@@ -21,7 +21,7 @@ export async function start(place) {
   document.head.append(standIn);
   const graph = cytoscape({
     container: place,
-    elements: { nodes: nodes.map(asNode), edges: edges.map((edge) => asEdge(edge, dense)) },
+    elements: { nodes: nodes.map(asNode), edges: edges.map((edge) => asEdge(edge, nodes, dense)) },
     style: style(),
     layout: { name: "preset", fit: false },
     minZoom: 0.08,
@@ -39,7 +39,7 @@ export async function start(place) {
   connectTools(graph, place);
   connectTwin(graph, dense);
   if (place.dataset.map) {
-    document.body.addEventListener("live:flow", ({ detail }) => update(graph, detail, dense));
+    document.body.addEventListener("live:edge", ({ detail }) => update(graph, detail, dense));
   }
 }
 
@@ -47,8 +47,20 @@ function asNode({ x, y, ...data }) {
   return { group: "nodes", data, position: { x, y } };
 }
 
-function asEdge(edge, dense) {
-  return { group: "edges", data: { ...edge, dense, refusal: `✕ refused ${edge.label}` } };
+function asEdge(edge, nodes, dense) {
+  const bent = !dense && isBehind(edge, nodes);
+  return { group: "edges", data: { ...edge, dense, bent, refusal: `✕ refused ${edge.label}` } };
+}
+
+// Whether a straight line between an edge's ends runs through a node that is neither of them.
+function isBehind({ source, target }, nodes) {
+  const [from, to] = [source, target].map((id) => nodes.find((node) => node.id === id));
+  if (!from || !to || from.x === to.x) return false;
+  const [left, right] = [Math.min(from.x, to.x), Math.max(from.x, to.x)];
+  return nodes.some(({ x, y }) => {
+    const height = from.y + ((to.y - from.y) * (x - from.x)) / (to.x - from.x);
+    return x > left && x < right && Math.abs(height - y) < NODE_HEIGHT;
+  });
 }
 
 // Events that come after the page add what they name and never move what is there.
@@ -59,7 +71,8 @@ function update(graph, { nodes = [], edge }, dense) {
     }
     if (!edge) return;
     const known = graph.getElementById(edge.id);
-    const fresh = asEdge(edge, dense);
+    const there = graph.nodes().map((node) => ({ id: node.id(), ...node.position() }));
+    const fresh = asEdge(edge, there, dense);
     if (known.nonempty()) known.data(fresh.data);
     else if (graph.getElementById(edge.source).nonempty() && graph.getElementById(edge.target).nonempty()) graph.add(fresh);
     if (edge.struck ?? edge.refused > 0) strike(graph.getElementById(edge.id));
