@@ -24,12 +24,20 @@ class Protection:
     """A running ``pratique up`` or ``pratique agent``, as a context manager.
 
     :param policy: the policy document that is in force from the start
+    :param console: where the console is served, ``address:port``; by default there is none
     """
 
-    def __init__(self, engine: ThrowAwayEngine, policy: str, *, command: Literal["up", "agent"] = "up") -> None:
+    def __init__(
+        self,
+        engine: ThrowAwayEngine,
+        policy: str,
+        *,
+        command: Literal["up", "agent"] = "up",
+        console: str = "off",
+    ) -> None:
         self.engine = engine
         self.command = command
-        self._options = engine.options()
+        self._options = {**engine.options(), "PRATIQUE_CONSOLE": console}
         self.policy_path = Path(self._options["PRATIQUE_STATE_DIR"]) / "policy.yaml"
         self.log = engine.folder / "pratique.log"
         self.set_policy(policy)
