@@ -20,6 +20,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "doctor": ("pratique.cli.doctor", "Tell what this host can and cannot do, and how to mend it."),
     "scan": ("pratique.cli.scan", "Scan an image: packages, vulnerabilities, malware, secrets, configuration."),
     "sbom": ("pratique.cli.sbom", "Write an image's bill of materials: CycloneDX or SPDX."),
+    "gate": ("pratique.cli.gate", "Decide in a pipeline whether an image may go on."),
     "detonate": ("pratique.cli.detonate", "Run an image sealed off, and judge what it does."),
     "db": ("pratique.cli.db", "Fetch, import and show the advisory database."),
     "guard": ("pratique.cli.guard", "Install, remove and show the guard in front of the engine's API."),

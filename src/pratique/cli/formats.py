@@ -46,20 +46,25 @@ class FormatType(click.ParamType[Wanted]):
         return Wanted(Format(name), Path(file) if file else None)
 
 
-def format_options(command: _Command) -> _Command:
-    """Add ``-f`` and ``-o`` to a command, which gets them as ``formats`` and ``output``."""
-    formats = click.option(
+def format_option(command: _Command) -> _Command:
+    """Add ``-f`` to a command, which gets it as ``formats``."""
+    option = click.option(
         "-f",
         "--format",
         "formats",
         type=FormatType(),
         multiple=True,
-        help=f"How to show the report, and where to write it; repeatable. {', '.join(_NAMES)}.  [table]",
+        help=f"How to show the report, and where to write it; repeatable. {', '.join(_NAMES)}.",
     )
+    return option(command)
+
+
+def format_options(command: _Command) -> _Command:
+    """Add ``-f`` and ``-o`` to a command, which gets them as ``formats`` and ``output``."""
     output = click.option(
         "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write the report here."
     )
-    return formats(output(command))
+    return format_option(output(command))
 
 
 def resolve(formats: Sequence[Wanted], output: Path | None) -> tuple[Wanted, ...]:

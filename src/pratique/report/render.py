@@ -43,12 +43,12 @@ def render(report: Report, form: Format, *, width: int = DEFAULT_WIDTH, judgemen
     """Return a report as text that ends with a line break; the same report gives the same text.
 
     :param width: columns of a table
-    :param judgement: what a gate made of it, for formats that have a place for that: JUnit, Markdown and HTML
+    :param judgement: what a gate made of it, for formats that have a place for that: JSON, JUnit, Markdown, HTML
     """
     match form:
         case Format.TABLE:
             return render_table(report, width)
-        case Format.JUNIT | Format.MARKDOWN | Format.HTML:
+        case Format.JSON | Format.JUNIT | Format.MARKDOWN | Format.HTML:
             return _JUDGED[form](report, judgement)
         case _:
             return _PLAIN[form](report)
@@ -59,8 +59,10 @@ def with_behaviour(report: Report, detonation: Detonation) -> Report:
     return msgspec.structs.replace(report, findings=(*report.findings, *detonation.findings))
 
 
-def _json(report: Report) -> str:
+def _json(report: Report, judgement: Judgement | None) -> str:
     document = {**msgspec.to_builtins(report), "summary": msgspec.to_builtins(summarize(report))}
+    if judgement is not None:
+        document["gate"] = {"passed": judgement.passed, "reasons": judgement.reasons}
     return json_document(sound(document))
 
 
@@ -75,12 +77,12 @@ def _lines(report: Report) -> str:
 
 
 _JUDGED: Final[Mapping[Format, Callable[[Report, Judgement | None], str]]] = {
+    Format.JSON: _json,
     Format.JUNIT: render_junit,
     Format.MARKDOWN: render_markdown,
     Format.HTML: render_html,
 }
 _PLAIN: Final[Mapping[Format, Callable[[Report], str]]] = {
-    Format.JSON: _json,
     Format.JSONL: _lines,
     Format.SARIF: render_sarif,
     Format.CYCLONEDX: render_cyclonedx,
