@@ -3,6 +3,7 @@
 The sinkhole's namespace has no other interface than this one and its loopback, and forwards nothing: there is no way
 out to be closed. Each packet of the container is for the sinkhole itself, whatever its address, by a ``local`` default
 route (AnyIP); netfilter's TPROXY hands it to the sinkhole's listeners, whatever its port, with both kept.
+Addresses of the container's own IPv4 network are answered too (ARP tells of every local address); of IPv6 none is there.
 """
 
 import subprocess
@@ -22,8 +23,8 @@ UDP_PORT: Final = 1
 _SINK: Final = f"""\
 link set lo up
 link add sink0 type veth peer name eth0 netns {{container}}
-addr add {GATEWAY4}/16 dev sink0
-addr add {GATEWAY6}/64 dev sink0 nodad
+addr add {GATEWAY4}/32 dev sink0
+addr add {GATEWAY6}/128 dev sink0 nodad
 link set sink0 up
 route add {CONTAINER4}/32 dev sink0
 route add {CONTAINER6}/128 dev sink0
@@ -33,9 +34,10 @@ route add local ::/0 dev lo table main
 _CONTAINER: Final = f"""\
 link set lo up
 addr add {CONTAINER4}/16 dev eth0
-addr add {CONTAINER6}/64 dev eth0 nodad
+addr add {CONTAINER6}/128 dev eth0 nodad
 link set eth0 up
 route add default via {GATEWAY4}
+route add {GATEWAY6}/128 dev eth0
 route add ::/0 via {GATEWAY6}
 """
 _RULES: Final = f"""\

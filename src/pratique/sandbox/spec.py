@@ -63,16 +63,22 @@ class Start(Struct, frozen=True):
     account: Account
 
 
+def command_of(job: Job) -> tuple[str, ...]:
+    """Return the program and its arguments; none when the image names none."""
+    config = job.config
+    command = job.options.command or (*(config.entrypoint or ()), *(config.cmd or ()))
+    return tuple(each.replace("\0", "") for each in command)
+
+
 def start_of(job: Job, account: Account) -> Start:
     """Return what the image's configuration and the options come to."""
-    config, options = job.config, job.options
-    command = options.command or (*(config.entrypoint or ()), *(config.cmd or ()))
+    config = job.config
     environment = [each for each in config.env or () if "=" in each.lstrip("=") and "\0" not in each]
     names = {each.partition("=")[0] for each in environment}
     given = (_PATH, f"HOSTNAME={job.container[:12]}", f"HOME={account.home}")
     environment += [each for each in given if each.partition("=")[0] not in names]
     directory = f"/{(config.working_dir or '').replace(chr(0), '').lstrip('/')}"
-    return Start(tuple(each.replace("\0", "") for each in command), tuple(environment), directory, account)
+    return Start(command_of(job), tuple(environment), directory, account)
 
 
 def runtime_spec(job: Job, start: Start, *, open_files: int, has_swap: bool) -> dict[str, Any]:

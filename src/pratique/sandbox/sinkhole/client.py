@@ -52,11 +52,17 @@ class Sinkhole:
         return self._process.pid
 
     def follow(self, record: Callable[[ConversationEvent | BaitEvent], None]) -> None:
-        """Hand on each event until the sinkhole ends."""
-        while (message := self._read()) is not None:
-            self.omitted = max(self.omitted, message.omitted)
+        """Hand on each event until the sinkhole ends.
+
+        :raises SandboxError: when it ended before it was told to
+        """
+        while (message := self._read()) is not None and not message.last:
             if message.event is not None:
                 record(message.event)
+        if message is None:
+            msg = "the sandbox's sinkhole ended too early"
+            raise SandboxError(msg)
+        self.omitted = message.omitted
 
     def finish(self) -> None:
         """Let it end by itself: :meth:`follow` returns soon."""

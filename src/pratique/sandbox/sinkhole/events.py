@@ -25,7 +25,8 @@ class Told(Struct, frozen=True):
 
     event: ConversationEvent | BaitEvent | None = None
     omitted: int = 0
-    """What was not told so far."""
+    """In the last message: what was not told."""
+    last: bool = False
 
 
 class Teller:
@@ -58,7 +59,7 @@ class Teller:
 
     def close(self) -> None:
         """Say what was left out, and end."""
-        self._write(Told(omitted=self.omitted))
+        self._write(Told(omitted=self.omitted, last=True))
         os.close(self._fd)
 
     def _write(self, message: Told) -> None:
