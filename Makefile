@@ -54,7 +54,7 @@ check: venv
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet --site-dir build/site
-	shellcheck packaging/install-system-packages .ci/run
+	shellcheck packaging/install-system-packages .ci/run integrations/github/*.sh
 	clang-format --dry-run --Werror bpf/*.bpf.c bpf/include/pratique/*.h
 
 format: venv

@@ -41,10 +41,11 @@ def init(output: Path | None, from_host: bool) -> None:
 
 
 @command.command("check")
-@_FILE
-def check(file: Path) -> None:
-    """Check a policy file and tell what it holds."""
-    click.echo(f"{file} is valid: {_summary(parse(read_text(file), name=str(file)))}")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+def check(files: tuple[Path, ...]) -> None:
+    """Check policy files and tell what they hold."""
+    for file in files:
+        click.echo(f"{file} is valid: {_summary(parse(read_text(file), name=str(file)))}")
 
 
 @command.command("show")

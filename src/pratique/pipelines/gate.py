@@ -19,6 +19,7 @@ from pratique.pipelines.scan import scan_file
 from pratique.policy import Document, judge_report
 from pratique.report import Judgement, with_behaviour
 from pratique.store import Store
+from pratique.text import printable
 
 _MAX_REASONS: Final = 10
 
@@ -77,7 +78,7 @@ def ask(path: Path, question: Question, identity: ImageIdentity | None = None) -
         report=report if detonation is None else with_behaviour(report, detonation),
         judgement=Judgement(
             passed=not reasons and not unknown,
-            reasons=(*reasons, *(f"not known: {reason}" for reason in unknown)),
+            reasons=tuple(map(printable, (*reasons, *(f"not known: {reason}" for reason in unknown)))),
             at_fault=at_fault,
         ),
         incomplete=() if reasons else tuple(unknown),
