@@ -49,13 +49,12 @@ def take_fingerprint(image: Image, options: Options | None = None) -> Fingerprin
         layers[file.layer].update(known[place])
     strata, omitted = sampled(layers)
     run = image.config.config or RunConfig()
-    steps = (entry.created_by for entry in image.config.history or ())
     return Fingerprint(
         image=image.identity.id,
         at=time.time(),
         layers=image.identity.layers,
         strata=strata,
-        recipe=recipe_of(run.entrypoint or (), run.cmd or (), steps),
+        recipe=recipe_of(run.entrypoint or (), run.cmd or ()),
         omitted=omitted,
         partial=partial,
     )

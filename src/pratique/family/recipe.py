@@ -1,25 +1,20 @@
-"""How an image says that it was made and what it runs, without what changes with every build.
+"""What an image runs, without what changes with every build.
 
-Sources: OCI image-spec 1.1 (config: ``history``, ``config``); the forms of ``created_by`` that the classic builder
-(``/bin/sh -c #(nop) …``, ``|1 A=b /bin/sh -c …``) and BuildKit (``RUN /bin/sh -c … # buildkit``) write.
+The history that an image tells of itself is left out: it is free text, and most of it is the base's.
 """
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
 
 MAX_TOKENS: Final = 2_000
-MAX_STEPS: Final = 256
 _MAX_TEXT: Final = 16 << 10
 _SHINGLE: Final = 3
 
 _NOISE: Final = (
-    (re.compile(r"^(?:RUN )?(?:\|\d+ [^\n]*?)?/bin/(?:ba)?sh -c (?:#\(nop\))?\s*"), ""),
-    (re.compile(r"\s*# buildkit\s*$"), ""),
-    (re.compile(r"\b(?:file|dir|multi|sha256):[0-9a-f]{12,}"), " "),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z?"), " "),
     (re.compile(r"\b[0-9a-f]{12,}\b"), "HEX"),
     (re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b|\b(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{1,4}\b"), "ADDRESS"),
@@ -29,14 +24,12 @@ _TOKEN: Final = re.compile(r"[\w./-]+|[^\w\s]")
 
 
 class Recipe(Struct, frozen=True):
-    """What an image runs and how it came about. All of it is the maker's claim."""
+    """What an image runs."""
 
     command: tuple[str, ...] = ()
     """Entry point and command, cut into tokens, with addresses and numbers made alike."""
     program: str = ""
     """The first word of what runs."""
-    steps: tuple[str, ...] = ()
-    """The instructions of the history, base first, each made alike in the same way."""
 
     def features(self) -> frozenset[int]:
         """Return what recipes are compared by."""
@@ -47,14 +40,12 @@ class Recipe(Struct, frozen=True):
         return _number("\0".join(self.command))
 
 
-def recipe_of(entrypoint: Sequence[str], cmd: Sequence[str], history: Iterable[str]) -> Recipe:
+def recipe_of(entrypoint: Sequence[str], cmd: Sequence[str]) -> Recipe:
     """Return the recipe of an image's configuration."""
     words = [*entrypoint, *cmd]
-    steps = tuple(step for line in history if (step := " ".join(_tokens(line))))
     return Recipe(
         command=tuple(_tokens("\n".join(words))),
         program=words[0][:_MAX_TEXT] if words else "",
-        steps=steps[-MAX_STEPS:],
     )
 
 

@@ -62,7 +62,7 @@ def client(protected: Protection) -> Iterator[docker.DockerClient]:
         container.remove(force=True)
     for image in client.images.list():
         if image.id not in before:
-            client.images.remove(image.id, force=True)
+            client.images.remove(str(image.id), force=True)
     client.close()
 
 

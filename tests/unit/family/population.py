@@ -3,7 +3,7 @@
 import hashlib
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 from pratique.family import Fingerprint, element, recipe_of, sampled
 from pratique.model import ImageId
@@ -19,7 +19,6 @@ class Made:
     layers: tuple[tuple[str, Files], ...]
     """(diff id, files), base first."""
     command: tuple[str, ...] = ("/bin/sh",)
-    history: tuple[str, ...] = field(default=())
 
     def fingerprint(self) -> Fingerprint:
         """What a scan of the image gives."""
@@ -29,13 +28,13 @@ class Made:
             for number, (_, files) in enumerate(self.layers)
         ]
         packed, omitted = sampled(strata)
-        text = repr((self.layers, self.command, self.history))
+        text = repr((self.layers, self.command))
         return Fingerprint(
             image=ImageId(f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"),
             at=1.0,
             layers=tuple(diff_id for diff_id, _ in self.layers),
             strata=packed,
-            recipe=recipe_of((), self.command, self.history),
+            recipe=recipe_of((), self.command),
             omitted=omitted,
         )
 
@@ -59,14 +58,14 @@ class Maker:
 
     def base(self) -> tuple[tuple[str, Files], ...]:
         """An operating system, and often a language above it."""
-        layers = [self.layer(self.files(self.random.randint(80, 800), "usr"))]
-        more = [self.files(self.random.randint(20, 500), "usr/local") for _ in range(self.random.randint(0, 3))]
+        layers = [self.layer(self.files(self.random.randint(30, 200), "usr"))]
+        more = [self.files(self.random.randint(10, 100), "usr/local") for _ in range(self.random.randint(0, 3))]
         layers += map(self.layer, more)
         return tuple(layers)
 
     def honest(self, base: Sequence[tuple[str, Files]]) -> Made:
         """Somebody's service on a base, with libraries that others on it use as well."""
-        own = [self.layer(self.files(self.random.randint(1, 200), "srv")) for _ in range(self.random.randint(1, 3))]
+        own = [self.layer(self.files(self.random.randint(1, 80), "srv")) for _ in range(self.random.randint(1, 3))]
         return Made((*base, *own), command=(f"/srv/{self.name()}", "--port", str(self.random.randint(1024, 9999))))
 
     def name(self) -> str:
@@ -90,7 +89,7 @@ class Maker:
         if chance() < 0.4:
             mine = [{f"opt/{self.name()}": content for content in files.values()} for files in mine]
         if chance() < 0.4:
-            mine.append(self.files(self.random.choice([1, 20, 400]), "padding"))
+            mine.append(self.files(self.random.choice([1, 20, 200]), "padding"))
         if chance() < 0.5:
             self.random.shuffle(mine)
         mine = self._cut_anew(mine)
@@ -98,7 +97,7 @@ class Maker:
         if chance() < 0.2:
             merged = {path: content for _, files in layers for path, content in files.items()}
             layers = [self.layer(merged)]
-        return Made(tuple(layers), command=self._reworded(image.command), history=(f"COPY {self.name()} /",))
+        return Made(tuple(layers), command=self._reworded(image.command))
 
     def _change_some(self, layers: list[Files]) -> None:
         """Change, add and remove a few of many files, and none of one."""
@@ -126,11 +125,6 @@ class Maker:
     def _reworded(self, command: Sequence[str]) -> tuple[str, ...]:
         """Let it call home somewhere else."""
         return tuple(word.replace("10.1.2.3", f"10.9.{self.random.randint(1, 200)}.7") for word in command)
-
-
-def with_command(image: Made, *command: str) -> Made:
-    """The same files, another command."""
-    return replace(image, command=command)
 
 
 def _element(name: str, size: int) -> int:

@@ -62,7 +62,7 @@ class Scene:
             (Made((*base, make.layer(miner)), ("/usr/bin/xm", "10.1.2.3")), 1),
             (Made(tuple(base), ("/bin/sh", "-c", QUIET)), 0),
             (Made((*self.bases[1], make.layer(make.files(40, "opt")), make.layer(make.files(9, "root")))), 2),
-            (Made((*self.bases[2], make.layer(make.files(2_000, "opt/kit")))), 1),
+            (Made((*self.bases[2], make.layer(make.files(300, "opt/kit")))), 1),
             (Made((*victim.layers, make.layer({"usr/lib/k": (make.name(), 4_000_000)})), victim.command), 1),
         ]
         for image, _ in self.condemned:
