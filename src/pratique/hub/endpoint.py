@@ -5,7 +5,7 @@ The table of endpoints makes the JSON API, its OpenAPI document and, with a temp
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, get_args, get_origin
+from typing import Annotated, Any, Final, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -47,7 +47,7 @@ def ask_of_fields(kind: type[Struct], fields: Iterable[tuple[str, str]], path: M
 
     :raises UsageError: naming the field that is unknown or has a value that cannot be
     """
-    types = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    types = {field.name: _bare(field.type) for field in msgspec.structs.fields(kind)}
     values: dict[str, Any] = {}
     for number, (name, text) in enumerate(fields):
         if number >= MAX_FIELDS:
@@ -57,7 +57,7 @@ def ask_of_fields(kind: type[Struct], fields: Iterable[tuple[str, str]], path: M
             msg = f"there is no field {name[:80]!r}"
             raise UsageError(msg, hint=f"the fields are: {', '.join(types)}")
         if get_origin(types[name]) is tuple:
-            values.setdefault(name, []).append(_item(types[name], text))
+            values.setdefault(name, []).append(_item(get_args(types[name])[0], text))
         elif name in values:
             msg = f"the field {name!r} is there twice"
             raise UsageError(msg)
@@ -88,6 +88,9 @@ def convert(kind: type[Struct], values: Mapping[str, Any], *, strict: bool) -> S
     if unknown:
         msg = f"there is no field {unknown[0][:80]!r}"
         raise UsageError(msg, hint=f"the fields are: {', '.join(kind.__struct_fields__)}")
+    if any(isinstance(value, str) and "\0" in value for value in values.values()):
+        msg = "a value holds the character 0, which no name or id has"
+        raise UsageError(msg)
     try:
         return msgspec.convert(values, kind, strict=strict)
     except msgspec.ValidationError as error:
@@ -95,8 +98,12 @@ def convert(kind: type[Struct], values: Mapping[str, Any], *, strict: bool) -> S
         raise UsageError(msg) from error
 
 
+def _bare(kind: Any) -> Any:
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
+
+
 def _item(kind: Any, text: str) -> Any:
-    if get_args(kind)[0] is str:
+    if isinstance(kind, type) and issubclass(kind, str):
         return text
     try:
         return msgspec.json.decode(text)

@@ -62,7 +62,8 @@ class Looker:
         self._alerts: OrderedDict[int, int] = OrderedDict()
         self._containers: dict[str, ContainerItem] | None = None
         self._edges = {edge.id: edge.refused for edge in service_map(desk, MapAsk()).edges}
-        self._map_due = 0.0
+        self._map_earliest = 0.0
+        self._map_is_old = self._struck = False
 
     def look(self) -> list[bytes]:
         """Return the events since the last look, ready to be sent."""
@@ -74,14 +75,13 @@ class Looker:
             ("container", self._new_containers()),
         )
         events = [_event(kind, Told(self._row(kind, item), item)) for kind, items in news for item in items]
-        struck = any(item.action is Action.DENIED for item in alerts)
-        if struck or flows:
-            self._map_due = self._map_due or time.monotonic()
-        if self._map_due and self._map_due <= time.monotonic():
-            events += [_event("flow", Told("", change)) for change in self._map_changes(struck=struck)]
+        self._struck |= any(item.action is Action.DENIED for item in alerts)
+        self._map_is_old |= self._struck or bool(flows)
+        if self._map_is_old and time.monotonic() >= self._map_earliest:
+            events += [_event("flow", Told("", change)) for change in self._map_changes()]
         return events
 
-    def _map_changes(self, *, struck: bool) -> list[object]:
+    def _map_changes(self) -> list[object]:
         """Return what is new on the map: edges, and edges on which something was refused.
 
         A large map costs much, so it is drawn again only after ten times as long as it took.
@@ -89,10 +89,10 @@ class Looker:
         began = time.monotonic()
         drawn = service_map(self._desk, MapAsk())
         before, self._edges = self._edges, {edge.id: edge.refused for edge in drawn.edges}
-        now = {edge.id for edge in refused_now(self._desk, MapAsk().hours)} if struck else set()
+        now = {edge.id for edge in refused_now(self._desk, MapAsk().hours)} if self._struck else set()
+        self._map_is_old = self._struck = False
         nodes = {node.id: node for node in drawn.nodes}
-        took = time.monotonic() - began
-        self._map_due = time.monotonic() + _PAUSE * took if took * _PAUSE > _LOOK_EVERY_S else 0.0
+        self._map_earliest = time.monotonic() + _PAUSE * (time.monotonic() - began)
         changes: list[object] = []
         for edge in drawn.edges:
             struck_now = edge.id in now or edge.refused > before.get(edge.id, 0)

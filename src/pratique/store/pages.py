@@ -3,6 +3,7 @@
 A cursor is the last row's place: its id in a journal, ``time~id`` among images and containers. ``""`` is the beginning.
 """
 
+import math
 from collections.abc import Collection, Iterable
 from typing import Any, Final
 
@@ -207,9 +208,8 @@ def _after(query: Select[Any], table: Table, time: ColumnElement[float], cursor:
     try:
         at = float(moment)
     except ValueError:
-        tilde = ""
-        at = 0.0
-    if not tilde:
+        at = math.nan
+    if not tilde or not math.isfinite(at):
         raise _no_cursor(cursor)
     return query.where(or_(time < at, and_(time == at, table.c.id > identifier)))
 
