@@ -17,6 +17,9 @@ _BUNDLES: Final = (
     "/etc/ssl/cert.pem",
 )
 """Where Debian and Alpine, Red Hat, SUSE, and again Alpine keep whom they trust."""
+_BY_HASH: Final = "/etc/ssl/certs"
+_FIXED_HASH: Final = "14f492c0"
+"""``openssl x509 -subject_hash`` of the authority's name, by which OpenSSL looks certificates up in a directory."""
 
 
 def place_file(
@@ -88,8 +91,11 @@ def inside(tree: int, directory: int) -> str:
     return below.removeprefix(root)
 
 
-def trust(tree: int, certificate: bytes) -> None:
-    """Add a certificate to the bundles that the image has."""
+def trust(tree: int, certificate: bytes, owner: tuple[int, int]) -> None:
+    """Add a certificate to the bundles that the image has, and to OpenSSL's directory."""
+    with contextlib.suppress(OSError):
+        os.close(open_in_root(tree, _BY_HASH, _FOLLOW))
+        place_file(tree, f"{_BY_HASH}/{_FIXED_HASH}.0", certificate, owner)
     for path in _BUNDLES:
         with (
             contextlib.suppress(OSError),

@@ -6,7 +6,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,11 +25,10 @@ from pratique.model import (
     Recording,
     SensorEvent,
 )
-from pratique.runtime import unified_mount
 from pratique.sandbox.files import Watcher, left_behind
 from pratique.sandbox.job import Job
 from pratique.sandbox.leftovers import PINS
-from pratique.sandbox.meters import inode_of
+from pratique.sandbox.meters import inode_of, unified
 from pratique.sandbox.notify import Supervisor
 from pratique.sandbox.sinkhole.client import Sinkhole
 from pratique.sensor import Parent, ParentKind, Sensor
@@ -110,7 +109,7 @@ class Instruments:
         return Recording(
             image=self._job.image,
             sensed=tuple(sensed),
-            recorded=tuple(_completed(sorted(self._recorded, key=lambda event: event.at), sensed, cgroup)),
+            recorded=tuple(completed(sorted(self._recorded, key=lambda event: event.at), sensed, cgroup)),
             cpus=options.cpus,
             slept_s=self._supervisor.sleeps.skipped_s if self._supervisor else 0.0,
             omitted=self._omitted + self._watcher.overflows + (self._sinkhole.omitted if self._sinkhole else 0),
@@ -120,7 +119,7 @@ class Instruments:
         )
 
     def _open_sensor(self) -> Sensor:
-        _, root = unified_mount()
+        root = unified()
         if root is None:
             msg = "no cgroup2 hierarchy is mounted, and without it the sandbox cannot be watched"
             raise SandboxError(msg, hint="mount one: mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 none $_")
@@ -207,7 +206,7 @@ class Instruments:
                     time.sleep(_PAUSE_S)
 
 
-def _completed(recorded: list[RecordedEvent], sensed: list[SensorEvent], cgroup: int) -> Iterator[RecordedEvent]:
+def completed(recorded: Sequence[RecordedEvent], sensed: Sequence[SensorEvent], cgroup: int) -> Iterator[RecordedEvent]:
     """Fill in the cgroup, and the name of those that were gone when their name was looked up. Both in order of time."""
     executions = iter([event for event in sensed if isinstance(event, ExecEvent)])
     commands: dict[int, str] = {}

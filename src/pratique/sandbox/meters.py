@@ -31,15 +31,18 @@ class Meters(Struct, frozen=True):
         return cls(cpu / 1e6, peak, bool(kills))
 
 
+def unified() -> Path | None:
+    """Return where the unified hierarchy is mounted, alone or beside those of version 1."""
+    return next((path for path in (CGROUPS, CGROUPS / "unified") if (path / "cgroup.controllers").exists()), None)
+
+
 def inode_of(job: Job) -> int:
     """Return the id of the container's cgroup in the unified hierarchy: the sensor's name for it; 0 when it is gone."""
-    for path in (CGROUPS / "unified", CGROUPS):
-        if (path / "cgroup.controllers").exists():
-            try:
-                return (path / job.name / job.container).stat().st_ino
-            except OSError:
-                return 0
-    return 0
+    root = unified()
+    try:
+        return (root / job.name / job.container).stat().st_ino if root else 0
+    except OSError:
+        return 0
 
 
 def _field(path: Path, name: str) -> int:

@@ -3,7 +3,7 @@
 The sinkhole's namespace has no other interface than this one and its loopback, and forwards nothing: there is no way
 out to be closed. Each packet of the container is for the sinkhole itself, whatever its address, by a ``local`` default
 route (AnyIP); netfilter's TPROXY hands it to the sinkhole's listeners, whatever its port, with both kept.
-Addresses of the container's own IPv4 network are answered too (ARP tells of every local address); of IPv6 none is there.
+Addresses of the container's own network are answered too: ARP tells of every local address. Of IPv6 there is none.
 """
 
 import subprocess

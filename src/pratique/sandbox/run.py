@@ -16,7 +16,6 @@ import msgspec
 from pratique.errors import SandboxError
 from pratique.image import ExtractOptions, Image, RunConfig, extract
 from pratique.model import Recording, Unread
-from pratique.runtime import mount_kernel_filesystems
 from pratique.sandbox import leftovers
 from pratique.sandbox.job import Job, Outcome
 from pratique.sandbox.numbers import MACHINES
@@ -76,6 +75,8 @@ def check_host() -> None:
     if missing:
         msg = f"the sandbox needs {', '.join(missing)}"
         raise SandboxError(msg, hint="on Debian: apt-get install runc iproute2 iptables util-linux")
+    from pratique.runtime import mount_kernel_filesystems  # noqa: PLC0415  # heavy, and the keeper's start waits for it
+
     mount_kernel_filesystems()
 
 

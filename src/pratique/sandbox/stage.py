@@ -169,7 +169,7 @@ class Stage:
         place_file(tree, "/etc/resolv.conf", f"nameserver {GATEWAY4}\n".encode(), owner)
         place_file(tree, "/etc/hosts", f"127.0.0.1\tlocalhost\n::1\tlocalhost\n{CONTAINER4}\t{name}\n".encode(), owner)
         place_file(tree, "/etc/hostname", f"{name}\n".encode(), owner)
-        trust(tree, authority.certificate)
+        trust(tree, authority.certificate, owner)
         account = start.account
         homes = [] if account == Account() else [(account.home, account.uid, account.gid)]
         return plant(tree, first, homes, self._job.container)
