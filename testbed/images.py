@@ -44,6 +44,7 @@ class Image:
     reference: str
     layers: tuple[bytes, ...]
     config: Mapping[str, Any] = field(default_factory=dict)
+    created: str = "2026-01-01T00:00:00Z"
 
     @property
     def configuration(self) -> bytes:
@@ -51,7 +52,7 @@ class Image:
         document = {
             "architecture": "amd64",
             "os": "linux",
-            "created": "2026-01-01T00:00:00Z",
+            "created": self.created,
             "config": {"Env": ["PATH=/usr/local/bin:/usr/bin:/bin"], **self.config},
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{_sha256(layer)}" for layer in self.layers]},
             "history": [{"created": "2026-01-01T00:00:00Z", "created_by": "testbed"} for _ in self.layers],

@@ -25,6 +25,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "db": ("pratique.cli.db", "Fetch, import and show the advisory database."),
     "guard": ("pratique.cli.guard", "Install, remove and show the guard in front of the engine's API."),
     "policy": ("pratique.cli.policy", "Write, check, show and apply the policy."),
+    "profile": ("pratique.cli.profile", "Write down what images do while a test runs."),
     "learn": ("pratique.cli.learn", "Turn the traffic that was seen into an allow-list."),
     "alerts": ("pratique.cli.alerts", "What happened that a person should know."),
     "notify": ("pratique.cli.notify", "Who is told of alerts, and whether that works."),

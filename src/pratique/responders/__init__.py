@@ -4,6 +4,7 @@ In: values that say what to do to what. Out: effects. Never: decides when.
 """
 
 from pratique.responders.connections import Connections, read_connections
+from pratique.responders.service import ServiceSwap
 from pratique.responders.settings import PLAN_LABEL, STEP_LABEL, Creation, choose_mode, creation, why_not
 from pratique.responders.swap import Patience, Swap
 
@@ -13,6 +14,7 @@ __all__ = [
     "Connections",
     "Creation",
     "Patience",
+    "ServiceSwap",
     "Swap",
     "choose_mode",
     "creation",

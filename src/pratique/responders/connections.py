@@ -8,7 +8,7 @@ from msgspec import Struct
 _ESTABLISHED: Final = "01"
 _CLOSE_WAIT: Final = "08"
 _LISTEN: Final = "0A"
-_LOOPBACK: Final = ("0100007F", "00000000000000000000000001000000")
+_LOOPBACK6: Final = "00000000000000000000000001000000"
 _MAX_BYTES: Final = 32 << 20
 
 
@@ -32,7 +32,7 @@ def read_connections(pid: int) -> Connections | None:
                     rows += parse_table(stream.read(_MAX_BYTES).decode("ascii", "replace"))
     except OSError:
         return None
-    listening = frozenset(port for address, port, state in rows if state == _LISTEN and address not in _LOOPBACK)
+    listening = frozenset(port for address, port, state in rows if state == _LISTEN and not _is_loopback(address))
     incoming = sum(state in {_ESTABLISHED, _CLOSE_WAIT} and port in listening for _, port, state in rows)
     return Connections(listening, incoming)
 
@@ -50,3 +50,8 @@ def parse_table(table: str) -> list[tuple[str, int, str]]:
         except ValueError:
             continue
     return found
+
+
+def _is_loopback(address: str) -> bool:
+    """Tell of 127/8, which the kernel writes in the processor's order, and ::1. The engine's resolver is there too."""
+    return address == _LOOPBACK6 or (len(address) == 8 and address.endswith("7F"))

@@ -79,6 +79,8 @@ def creation(
     new_image: str,
     reference: str,
     labels: Mapping[str, str],
+    *,
+    cgroups: str,
 ) -> Creation:
     """Return how to create a container's successor.
 
@@ -87,6 +89,7 @@ def creation(
     :param new_image: the new image's id
     :param reference: the new image's name, which the engine resolves again
     :param labels: added to the container's own
+    :param cgroups: the engine's version of cgroups, ``1`` or ``2``, by which it fills in what nobody asked for
     """
     own, base = inspected["Config"], old_image.get("Config") or {}
     body = {key: value for key, value in own.items() if key not in _OF_OLD}
@@ -111,7 +114,7 @@ def creation(
     for key in _LISTED_BY_IMAGE:
         listed = base.get(key) or {}
         body[key] = {name: value for name, value in (own.get(key) or {}).items() if name not in listed}
-    body["HostConfig"] = _host_config(inspected)
+    body["HostConfig"] = _host_config(inspected, cgroups)
     networks = {name: _endpoint(inspected, endpoint) for name, endpoint in _networks(inspected).items()}
     return Creation(body=body, networks=networks)
 
@@ -141,8 +144,13 @@ def _endpoint(inspected: Mapping[str, Any], endpoint: Mapping[str, Any]) -> dict
     return settings
 
 
-def _host_config(inspected: Mapping[str, Any]) -> dict[str, Any]:
-    host = {key: value for key, value in inspected["HostConfig"].items() if key not in _OBSERVED}
+def _host_config(inspected: Mapping[str, Any], cgroups: str) -> dict[str, Any]:
+    filled_in = {"CgroupnsMode": "private" if cgroups == "2" else "host"}
+    host = {
+        key: value
+        for key, value in inspected["HostConfig"].items()
+        if key not in _OBSERVED and filled_in.get(key) != value
+    }
     if host.get("Links"):
         # told as /other:/this/alias, asked for as other:alias
         pairs = (str(link).partition(":") for link in host["Links"])

@@ -163,7 +163,15 @@ class Swap:
         if old_image is None:
             msg = f"the old image of {self.step.name} is gone, so what it brought along cannot be told from settings"
             raise ReplaceError(msg, hint="load or pull it again")
-        return creation(self.step.inspected, old_image, self.step.new_image, self.step.reference, self._labels)
+        cgroups = (await self._engine.info()).cgroup_version
+        return creation(
+            self.step.inspected,
+            old_image,
+            self.step.new_image,
+            self.step.reference,
+            self._labels,
+            cgroups=cgroups,
+        )
 
     async def _create(self, wanted: Creation) -> dict[str, Any]:
         name = f"{self.step.name}-{self._plan_id}"
