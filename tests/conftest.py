@@ -5,6 +5,8 @@ import os
 import hypothesis
 import pytest
 
+from tests.stores import new_place, place, postgres, store  # noqa: F401  # fixtures
+
 hypothesis.settings.register_profile("pratique", deadline=None)  # no test depends on how busy the machine is
 hypothesis.settings.load_profile("pratique")
 

@@ -1,11 +1,12 @@
 """The vulnerability database: import, query, version order.
 
-In: OSV documents, packages. Out: findings. Never: opens images.
+In: OSV documents, catalogues of exploitation, packages. Out: findings. Never: opens images.
 """
 
 from pratique.advisories.archive import ArchiveLimits, BrokenEntry
 from pratique.advisories.build import Imported, Source, build
-from pratique.advisories.database import Database, Feed
+from pratique.advisories.compare import fits
+from pratique.advisories.database import Database, Exploited, Feed
 from pratique.advisories.ecosystem import DEFAULT_FAMILIES
 
 __all__ = [
@@ -13,8 +14,10 @@ __all__ = [
     "ArchiveLimits",
     "BrokenEntry",
     "Database",
+    "Exploited",
     "Feed",
     "Imported",
     "Source",
     "build",
+    "fits",
 ]

@@ -15,6 +15,7 @@ from msgspec import Struct
 from pratique.advisories.archive import LIMITS, ArchiveLimits, BrokenEntry, read_documents
 from pratique.advisories.database import Database, Feed
 from pratique.advisories.ecosystem import family
+from pratique.advisories.exploits import read_exploits
 from pratique.advisories.osv import Advisory, parse
 from pratique.advisories.writer import Writer
 from pratique.errors import AdvisoryError, StoreError
@@ -24,7 +25,7 @@ _BROKEN_SHOWN: Final = 10
 
 
 class Source(Struct, frozen=True):
-    """One zip of advisories."""
+    """One file: a zip of advisories, the KEV catalogue, or EPSS."""
 
     path: Path
     name: str
@@ -34,7 +35,7 @@ class Source(Struct, frozen=True):
 
 
 class Imported(Struct, frozen=True):
-    """What an import took from one zip."""
+    """What an import took from one file."""
 
     source: Source
     family: str
@@ -149,7 +150,12 @@ def _is_usable(database: Path) -> bool:
 def _import(
     writer: Writer, source: Source, *, now: float, progress: Progress, limits: ArchiveLimits
 ) -> tuple[Imported, float]:
-    """Write one zip's advisories; return what was taken and when the newest was last changed."""
+    """Write one file's advisories; return what was taken and when the newest was last changed."""
+    exploits = None if source.family else read_exploits(source.path)
+    if exploits is not None:
+        writer.write_exploits(exploits)
+        count = len(exploits.rows)
+        return Imported(source, exploits.feed, count, 0, (), exploits.broken), min(exploits.data_at, now)
     broken: list[BrokenEntry] = []
     broken_count = documents = 0
     families: Counter[str] = Counter()

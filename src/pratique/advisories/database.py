@@ -1,7 +1,7 @@
 """The advisory database as scans use it: opened read-only, asked about packages."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final, Self
 
@@ -9,11 +9,13 @@ from msgspec import Struct
 
 from pratique.advisories import schema
 from pratique.advisories.ecosystem import canonical, concerns_kernel, scheme, subject
+from pratique.advisories.exploits import FEEDS
 from pratique.advisories.findings import Match, merge
 from pratique.advisories.versions import version_key
 from pratique.errors import StoreError
 from pratique.model import Finding, Package, Severity
 
+_AT_ONCE: Final = 500
 _SEVERITIES: Final = tuple(Severity)
 _HINT: Final = "'pratique db update' or 'pratique db import FILE' builds it anew"
 
@@ -30,6 +32,15 @@ class Feed(Struct, frozen=True):
     advisories: int
     broken: int
     """Entries of the source that could not be read."""
+
+
+class Exploited(Struct, frozen=True):
+    """What is known of the exploitation of some vulnerabilities."""
+
+    known: frozenset[str] = frozenset()
+    """Those that are exploited in the wild (KEV)."""
+    epss: float = 0.0
+    """The greatest probability of exploit within 30 days among all of them."""
 
 
 class Database:
@@ -81,7 +92,34 @@ class Database:
     @property
     def built_at(self) -> float:
         """How old the data are, seconds since the epoch: the newest change in the oldest ecosystem."""
-        return min((feed.data_at or feed.imported_at for feed in self._feeds), default=0.0)
+        feeds = (feed for feed in self._feeds if feed.family not in FEEDS)
+        return min((feed.data_at or feed.imported_at for feed in feeds), default=0.0)
+
+    def exploited(self, rules: Collection[str]) -> Exploited:
+        """Return what is known of the exploitation of vulnerabilities.
+
+        :param rules: ids; those that are no CVE are in neither feed
+        :raises StoreError: when the database turns out to be damaged
+        """
+        if not FEEDS & {feed.family for feed in self._feeds}:
+            return Exploited()
+        known: set[str] = set()
+        probability = 0.0
+        ordered = sorted(rules)
+        try:
+            for start in range(0, len(ordered), _AT_ONCE):
+                some = ordered[start : start + _AT_ONCE]
+                marks = ", ".join("?" * len(some))
+                rows = self._connection.execute(f"SELECT cve FROM kev WHERE cve IN ({marks})", some)  # noqa: S608
+                known.update(cve for (cve,) in rows)
+                ((best,),) = self._connection.execute(
+                    f"SELECT max(probability) FROM epss WHERE cve IN ({marks})",  # noqa: S608
+                    some,
+                )
+                probability = max(probability, best or 0.0)
+        except sqlite3.Error as error:
+            raise _damaged(self._path, error) from error
+        return Exploited(frozenset(known), probability)
 
     def summary(self) -> tuple[Feed, ...]:
         """Return what the database holds, by ecosystem."""

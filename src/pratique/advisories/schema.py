@@ -26,6 +26,11 @@ CREATE TABLE affected (
     advisory INTEGER NOT NULL
 ) STRICT;
 """
+EXPLOITS: Final = """
+CREATE TABLE kev (cve TEXT PRIMARY KEY, added REAL NOT NULL, ransomware REAL NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE epss (cve TEXT PRIMARY KEY, probability REAL NOT NULL, percentile REAL NOT NULL) STRICT, WITHOUT ROWID;
+"""
+"""What is known of exploitation. A database of an older program has no such tables."""
 INDEXES: Final = "CREATE INDEX affected_package ON affected (package);"
 
 FIND: Final = """

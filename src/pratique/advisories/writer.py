@@ -11,9 +11,14 @@ from msgspec.structs import astuple
 from pratique.advisories import schema
 from pratique.advisories.database import Feed
 from pratique.advisories.ecosystem import family
+from pratique.advisories.exploits import EPSS, FEEDS, KEV, Exploits
 from pratique.advisories.osv import Advisory
 from pratique.model import Severity
 
+_EXPLOITS: Final = {
+    KEV: "INSERT OR REPLACE INTO kev VALUES (?, ?, ?)",
+    EPSS: "INSERT OR REPLACE INTO epss VALUES (?, ?, ?)",
+}
 _RANKS: Final = {severity: severity.rank for severity in Severity}
 
 
@@ -33,7 +38,9 @@ class Writer:
         self._advisories = 0
         self._affected = 0
         connection.create_function("family", 1, family, deterministic=True)
-        connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;" + schema.TABLES)
+        connection.executescript(
+            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;" + schema.TABLES + schema.EXPLOITS
+        )
         connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION}")
         connection.execute("BEGIN")
@@ -54,6 +61,10 @@ class Writer:
         ]
         self._affected += len(rows)
         self._connection.executemany("INSERT INTO affected VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+    def write_exploits(self, exploits: Exploits) -> None:
+        """Write what a feed tells of exploitation."""
+        self._connection.executemany(_EXPLOITS[exploits.feed], exploits.rows)
 
     def _package(self, ecosystem: str, name: str) -> int:
         number = self._packages.get((ecosystem, name))
@@ -109,6 +120,9 @@ class Writer:
             " WHERE number IN (SELECT advisory FROM old.affected WHERE package IN (SELECT number FROM kept))",
             (self._advisories,),
         )
+        if run("SELECT count(*) FROM old.sqlite_master WHERE name IN ('kev', 'epss')").fetchone() == (2,):
+            for feed in FEEDS - set(replaced):
+                run(f"INSERT INTO {feed.lower()} SELECT * FROM old.{feed.lower()}")  # noqa: S608
         run(f"INSERT INTO feed SELECT * FROM old.feed WHERE family NOT IN ({marks})", tuple(replaced))  # noqa: S608
         run("COMMIT")
         run("DETACH old")

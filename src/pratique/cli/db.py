@@ -65,7 +65,10 @@ def update(families: tuple[str, ...], source: str, state_dir: str | None) -> Non
 )
 @_state_dir_option
 def import_(files: tuple[Path, ...], family: str, state_dir: str | None) -> None:
-    """Take advisories from zips of OSV documents. All files or none: what is there of their ecosystems is replaced."""
+    """Take advisories from zips of OSV documents, and what is known of exploitation: KEV (JSON, CSV), EPSS (CSV).
+
+    A file is known by its content. All files or none: what is there of their ecosystems is replaced.
+    """
     path = config.load({"state_dir": state_dir}).advisories_path
     _build(path, [Source(path=file, name=printable(file.name), family=family) for file in files])
 

@@ -60,16 +60,6 @@ class ServiceMap(Struct, frozen=True):
     """Nodes left out by the bound, those with the least recent traffic, with their edges."""
 
 
-class Reach(Struct, frozen=True):
-    """How a service is reached over dependencies."""
-
-    service: Service
-    distance: int
-    """1: directly."""
-    path: tuple[Service, ...]
-    """A shortest one, both ends included; it ends at a start of the search."""
-
-
 class Dependencies:
     """Who needs whom, as a graph of numbers from 0; cycles are normal."""
 

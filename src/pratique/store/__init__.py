@@ -5,6 +5,8 @@ A call that returned has been written to the disk (``synchronous=FULL``): a kill
 nothing that was acknowledged. Times are seconds since the epoch, UTC.
 """
 
+from pratique.store.carriers import Hit, HitImage, KnownFlaw, KnownPackage, Placed, View
+from pratique.store.contents import Program
 from pratique.store.families import PARDON, Condemnation, Families
 from pratique.store.quarantines import Quarantine, Quarantines
 from pratique.store.records import (
@@ -28,10 +30,17 @@ __all__ = [
     "DecisionRecord",
     "Families",
     "FlowRecord",
+    "Hit",
+    "HitImage",
     "ImageRecord",
+    "KnownFlaw",
+    "KnownPackage",
+    "Placed",
     "PolicyRecord",
+    "Program",
     "Quarantine",
     "Quarantines",
     "ReportSummary",
     "Store",
+    "View",
 ]

@@ -6,7 +6,7 @@
 from collections.abc import Collection, Iterable
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from pratique.inventory import Dependencies, Service, ServiceEdge, ServiceKind, ServiceMap, ServiceNode
 from pratique.model import FlowVerdict, Protocol
@@ -33,7 +33,7 @@ class Graph:
         """
         with self._database.read() as connection:
             services = read_services(connection)
-            edges = _edges(connection, services, since)
+            edges = read_edges(connection, services, SERVICE_EDGES.c.last_seen >= since)
             counts = _counts(connection)
         seen: dict[Service, float] = {}
         for edge in edges:
@@ -53,7 +53,7 @@ class Graph:
         """Return services in groups: the needed before those who need them; one group may be touched at once."""
         with self._database.read() as connection:
             known = read_services(connection)
-            needs = read_dependencies(connection)
+            needs = read_dependencies(connection, known)
         numbers = {service: number for number, service in known.items()}
         groups = needs.order([numbers[service] for service in services if service in numbers])
         strangers = sorted(set(services) - numbers.keys())
@@ -71,18 +71,23 @@ def read_services(connection: Connection) -> dict[int, Service]:
     return {number: Service(ServiceKind(kind), name) for number, kind, name in connection.execute(query)}
 
 
-def read_dependencies(connection: Connection) -> Dependencies:
-    """Return who needs whom, outsiders included."""
+def read_dependencies(connection: Connection, services: dict[int, Service]) -> Dependencies:
+    """Return who needs whom. Outsiders need nobody: that two talk to one network joins nothing."""
+    inside = {number for number, service in services.items() if service.kind.contains}
     columns = SERVICE_EDGES.c
     query = select(columns.source, columns.target).distinct()
     query = query.where(columns.verdict != FlowVerdict.DENIED.value)
     query = query.where(columns.protocol.in_([Protocol.TCP.value, Protocol.UDP.value]))
-    return Dependencies((source, target) for source, target in connection.execute(query))
+    pairs = connection.execute(query)
+    return Dependencies((source, target) for source, target in pairs if source in inside and target in inside)
 
 
-def _edges(connection: Connection, services: dict[int, Service], since: float) -> list[ServiceEdge]:
+def read_edges(
+    connection: Connection, services: dict[int, Service], condition: ColumnElement[bool]
+) -> list[ServiceEdge]:
+    """Return the edges that a condition chooses."""
     columns = SERVICE_EDGES.c
-    query = select(SERVICE_EDGES).where(columns.last_seen >= since)
+    query = select(SERVICE_EDGES).where(condition)
     query = query.order_by(columns.source, columns.target, columns.protocol, columns.port, columns.verdict)
     return [_edge(row, services) for row in connection.execute(query)]
 

@@ -12,6 +12,7 @@ from pratique.store.encoding import compress, decompress, pack, text, unpack
 from pratique.store.places import leave, number_image, place
 from pratique.store.records import ContainerRecord, ImageRecord, ReportSummary
 from pratique.store.schema import CONTAINERS, IMAGES, REPORTS
+from pratique.store.tables import IMAGE_NAMES, KNOWN_IMAGES
 from pratique.store.upsert import greatest, kept, upsert
 
 _SHORT_ID = 12
@@ -37,13 +38,16 @@ def images(connection: Connection) -> list[ImageRecord]:
 
 def image_ids(connection: Connection, name: str) -> tuple[str, ...]:
     """Return the ids that a name stands for; see :meth:`pratique.store.Store.image_ids`."""
-    digits = name.removeprefix("sha256:")
-    rows = connection.execute(select(IMAGES.c.id, IMAGES.c.identity)).all()
-    by_id = tuple(row.id for row in rows if len(digits) >= _SHORT_ID and row.id.startswith(f"sha256:{digits}"))
-    if by_id:
-        return by_id
-    names = {name, f"{name}:latest"}
-    return tuple(row.id for row in rows if names & set(unpack(row.identity, ImageIdentity).references))
+    digits = text(name).removeprefix("sha256:")
+    if len(digits) >= _SHORT_ID:
+        # 'g' stands behind every hexadecimal digit, and LIKE has no use for an index
+        prefixed = KNOWN_IMAGES.c.image.between(f"sha256:{digits}", f"sha256:{digits}g")
+        by_id = connection.execute(select(KNOWN_IMAGES.c.image).where(prefixed).order_by(KNOWN_IMAGES.c.image))
+        if found := tuple(image for image in by_id.scalars() if image.startswith(f"sha256:{digits}")):
+            return found
+    query = select(KNOWN_IMAGES.c.image).join(IMAGE_NAMES, IMAGE_NAMES.c.image == KNOWN_IMAGES.c.number)
+    query = query.where(IMAGE_NAMES.c.name.in_([text(name), text(f"{name}:latest")])).distinct()
+    return tuple(connection.execute(query.order_by(KNOWN_IMAGES.c.image)).scalars())
 
 
 def put_report(connection: Connection, report: Report) -> None:

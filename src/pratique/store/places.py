@@ -9,8 +9,8 @@ from pratique.inventory import Service, is_exposed, service_of
 from pratique.model import Container, ImageIdentity
 from pratique.store.encoding import text
 from pratique.store.numbers import number_rows
-from pratique.store.tables import ADDRESSES, KNOWN_IMAGES, PLACEMENTS, PRESENT, PUBLISHED_PORTS, SERVICES
-from pratique.store.upsert import added, kept, least, unless_empty, upsert
+from pratique.store.tables import ADDRESSES, IMAGE_NAMES, KNOWN_IMAGES, PLACEMENTS, PRESENT, PUBLISHED_PORTS, SERVICES
+from pratique.store.upsert import Merge, added, kept, least, unless_empty, upsert
 
 
 def image_number(connection: Connection, image: str, name: str = "") -> int:
@@ -31,8 +31,15 @@ def image_number(connection: Connection, image: str, name: str = "") -> int:
 
 
 def number_image(connection: Connection, image: ImageIdentity) -> int:
-    """Return the number of an image, and keep its name."""
-    return image_number(connection, image.id, image.name)
+    """Return the number of an image, and keep its names."""
+    number = image_number(connection, image.id, image.name)
+    names = {text(name) for name in (*image.references, *image.repo_digests)}
+    known = connection.execute(select(IMAGE_NAMES.c.name).where(IMAGE_NAMES.c.image == number)).scalars()
+    if names != set(known):
+        connection.execute(delete(IMAGE_NAMES).where(IMAGE_NAMES.c.image == number))
+        rows: list[dict[str, object]] = [{"name": name, "image": number} for name in sorted(names)]
+        upsert(connection, IMAGE_NAMES, ["name", "image"], rows)
+    return number
 
 
 def service_numbers(connection: Connection, services: Iterable[Service]) -> dict[Service, int]:
@@ -49,21 +56,21 @@ def place(connection: Connection, host: str, container: Container, at: float) ->
     number = service_numbers(connection, [service])[service]
     image = image_number(connection, container.image)
     old = _present(connection, text(container.id))
+    rank = (0 if is_exposed(container) else 2) + (0 if container.running else 1)
     row = {
         "image": image,
         "service": number,
+        "rank": rank,
         "container": text(container.id),
         "host": text(host),
         "name": text(container.name),
-        "running": container.running,
-        "exposed": is_exposed(container),
         "since": at if old is None else old.since,
     }
-    if old is not None and (old.image, old.service) != (image, number):
-        _remove(connection, old)
-        old = None
-    _count(connection, image, number, _weights(row), _weights(old), at)
-    upsert(connection, PRESENT, ["image", "service", "container"], row)
+    if old is None or any(row[name] != getattr(old, name) for name in row):
+        if old is not None:
+            _remove(connection, old)
+        connection.execute(insert(PRESENT), row)
+        _count(connection, image, number, _weights(rank), at)
     _reach(connection, host, container, number, at)
 
 
@@ -90,42 +97,20 @@ def _present(connection: Connection, container_id: str) -> Row[Any] | None:
 
 
 def _remove(connection: Connection, old: Row[Any]) -> None:
-    _count(connection, old.image, old.service, (0, 0, 0), _weights(old), old.since)
+    _count(connection, old.image, old.service, [-weight for weight in _weights(old.rank)], old.since)
     connection.execute(delete(PRESENT).where(PRESENT.c.container == old.container))
 
 
-def _weights(row: Row[Any] | dict[str, Any] | None) -> tuple[int, int, int]:
-    if row is None:
-        return 0, 0, 0
-    running, exposed = (row["running"], row["exposed"]) if isinstance(row, dict) else (row.running, row.exposed)
-    return 1, int(running), int(exposed)
+def _weights(rank: int) -> list[int]:
+    """Return what a container counts for as present, running and exposed."""
+    return [1, int(rank % 2 == 0), int(rank < 2)]
 
 
-def _count(
-    connection: Connection,
-    image: int,
-    service: int,
-    new: tuple[int, int, int],
-    old: tuple[int, int, int],
-    at: float,
-) -> None:
-    if new == old:
-        return
-    present, running, exposed = (after - before for after, before in zip(new, old, strict=True))
-    upsert(
-        connection,
-        PLACEMENTS,
-        ["image", "service"],
-        {
-            "image": image,
-            "service": service,
-            "present": present,
-            "running": running,
-            "exposed": exposed,
-            "first_seen": at,
-        },
-        {"present": added, "running": added, "exposed": added, "first_seen": least},
-    )
+def _count(connection: Connection, image: int, service: int, weights: list[int], at: float) -> None:
+    counts = dict(zip(("present", "running", "exposed"), weights, strict=True))
+    row = {"image": image, "service": service, **counts, "first_seen": at}
+    merge: dict[str, Merge] = {**dict.fromkeys(counts, added), "first_seen": least}
+    upsert(connection, PLACEMENTS, ["image", "service"], row, merge)
 
 
 def _reach(connection: Connection, host: str, container: Container, service: int, at: float) -> None:

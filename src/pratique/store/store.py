@@ -1,6 +1,7 @@
 """The store: one method a question or a fact."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -9,6 +10,8 @@ from sqlalchemy import insert, select
 
 from pratique.model import Alert, Container, Decision, Flow, FlowVerdict, ImageIdentity, Report, Severity
 from pratique.store import inventory, journal
+from pratique.store.carriers import View
+from pratique.store.contents import Program, put_programs
 from pratique.store.database import Database
 from pratique.store.detonations import Detonations
 from pratique.store.encoding import text
@@ -88,6 +91,12 @@ class Store:
         """What the world outside was told of."""
         return Outbox(self._database)
 
+    @contextmanager
+    def inventory(self) -> Iterator[View]:
+        """Give a view of what images carry and where they run."""
+        with self._database.read() as connection:
+            yield View(connection)
+
     @property
     def graph(self) -> Graph:
         """Services, and who talks to whom."""
@@ -134,6 +143,11 @@ class Store:
         """Return the newest report of an image."""
         with self._database.read() as connection:
             return inventory.report(connection, image_id)
+
+    def put_programs(self, image: ImageIdentity, programs: Iterable[Program], at: float) -> None:
+        """Record the programs and libraries that an image shows, so that their contents can be asked for."""
+        with self._database.write() as connection:
+            put_programs(connection, image, programs, at)
 
     def put_container(self, container: Container, policy_name: str, admitted: bool, at: float) -> None:
         """Record a container as it is now.

@@ -6,7 +6,7 @@ many containers need is counted when it is written: ``placements`` by image and 
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, String, Table, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, String, Table, UniqueConstraint
 
 from pratique.store.schema import METADATA, SERIAL
 
@@ -32,6 +32,16 @@ KNOWN_IMAGES: Final = Table(
     UniqueConstraint("image", name="uq_known_images"),
 )
 """``scanned_at``: of the report behind its rows; ``files_at``: of its programs; ``severity``: of its worst flaw."""
+
+IMAGE_NAMES: Final = Table(
+    "image_names",
+    METADATA,
+    Column("name", String, primary_key=True),
+    Column("image", BigInteger, primary_key=True, autoincrement=False),
+    Index("ix_image_names_image", "image"),
+    sqlite_with_rowid=False,
+)
+"""References and repository digests, as the engine last told them."""
 
 KNOWN_LAYERS: Final = Table(
     "known_layers",
@@ -149,17 +159,17 @@ PRESENT: Final = Table(
     METADATA,
     Column("image", BigInteger, primary_key=True, autoincrement=False),
     Column("service", BigInteger, primary_key=True, autoincrement=False),
+    Column("rank", Integer, primary_key=True, autoincrement=False),
     Column("container", String, primary_key=True),
     Column("host", String, nullable=False),
     Column("name", String, nullable=False),
-    Column("running", Boolean, nullable=False),
-    Column("exposed", Boolean, nullable=False),
     Column("since", Float, nullable=False),
     Index("ix_present_container", "container", unique=True),
     Index("ix_present_name", "name"),
     sqlite_with_rowid=False,
 )
-"""Containers that are not gone; ``since``: first seen."""
+"""Containers that are not gone. ``rank``: 0 exposed and running, 1 exposed, 2 running, 3 neither: the most urgent stand
+first. ``since``: first seen."""
 
 PLACEMENTS: Final = Table(
     "placements",
@@ -171,6 +181,7 @@ PLACEMENTS: Final = Table(
     Column("exposed", Integer, nullable=False),
     Column("first_seen", Float, nullable=False),
     Index("ix_placements_service", "service"),
+    Index("ix_placements_exposed", "exposed", "service"),
     sqlite_with_rowid=False,
 )
 """How many containers of an image are in a service: ``present`` of them, ``running`` and ``exposed`` of these."""

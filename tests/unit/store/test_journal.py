@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from pratique.model import FlowVerdict, Severity
 from pratique.store import Store
-from tests.unit.store.conftest import Place
+from tests.stores import Place
 from tests.unit.store.values import CHECKOUT, REDIS, alert, flow
 
 

@@ -8,8 +8,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from pratique.errors import EmptyStoreError, StoreError
-from pratique.store import Store
-from pratique.store import tables  # noqa: F401  # its tables join METADATA
+from pratique.store import (
+    Store,
+    tables,  # noqa: F401  # its tables join METADATA
+)
 from pratique.store.schema import HEAD, METADATA
 from tests.unit.store.values import CHECKOUT, decision, report
 

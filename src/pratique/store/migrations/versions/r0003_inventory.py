@@ -13,7 +13,6 @@ _KINDS: Final[dict[str, sa.types.TypeEngine[Any]]] = {
     "long": sa.BigInteger(),
     "int": sa.Integer(),
     "real": sa.Float(),
-    "bool": sa.Boolean(),
     "bytes": sa.LargeBinary(),
 }
 _SERIAL: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
@@ -29,6 +28,8 @@ def upgrade() -> None:
 def _create_dictionaries() -> None:
     _table("services", "", "kind name", kind="text", name="text")
     _table("known_images", "", "image", image="text", name="text", scanned_at="real?", files_at="real?", severity="int")
+    _table("image_names", "name image", name="text", image="long")
+    op.create_index("ix_image_names_image", "image_names", ["image"])
     _table("known_layers", "", "digest", digest="text")
     _table("known_paths", "", "path", path="text")
     _table(
@@ -76,14 +77,13 @@ def _create_contents() -> None:
 def _create_places() -> None:
     _table(
         "present",
-        "image service container",
+        "image service rank container",
         image="long",
         service="long",
+        rank="int",
         container="text",
         host="text",
         name="text",
-        running="bool",
-        exposed="bool",
         since="real",
     )
     op.create_index("ix_present_container", "present", ["container"], unique=True)
@@ -98,6 +98,7 @@ def _create_places() -> None:
         exposed="int",
         first_seen="real",
     )
+    op.create_index("ix_placements_exposed", "placements", ["exposed", "service"])
     op.create_index("ix_placements_service", "placements", ["service"])
     _table(
         "addresses",

@@ -7,7 +7,6 @@ import pytest
 
 from pratique.store import Store
 from testbed.postgres import ThrowAwayPostgres, programs
-from tests.conftest import cannot
 
 Place = Callable[[], Path | str]
 
@@ -15,6 +14,8 @@ Place = Callable[[], Path | str]
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[ThrowAwayPostgres]:
     if programs() is None:
+        from tests.conftest import cannot
+
         cannot("needs Debian's postgresql: 'make setup' installs it")
     with ThrowAwayPostgres() as server:
         yield server
@@ -23,10 +24,14 @@ def postgres() -> Iterator[ThrowAwayPostgres]:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def new_place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Place:
     """Returns where a new, empty store may be, with each call another one."""
-    if request.param == "sqlite":
-        return lambda: tmp_path_factory.mktemp("store") / "pratique.db"
+    return lambda: new_place_in(request.param, request, tmp_path_factory)
+
+
+def new_place_in(dialect: str, request: pytest.FixtureRequest, folders: pytest.TempPathFactory) -> Path | str:
+    if dialect == "sqlite":
+        return folders.mktemp("store") / "pratique.db"
     server: ThrowAwayPostgres = request.getfixturevalue("postgres")
-    return server.database
+    return server.database()
 
 
 @pytest.fixture

@@ -1,0 +1,386 @@
+"""Questions about what images carry and where they run; one view sees one state of the store."""
+
+from collections.abc import Collection, Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+from sqlalchemy import CTE, Connection, Select, and_, case, exists, func, literal, or_, select
+
+from pratique.inventory import Dependencies, Service, ServiceEdge, lookup_name
+from pratique.model import FlowVerdict
+from pratique.store.encoding import text
+from pratique.store.graph import read_dependencies, read_edges, read_services
+from pratique.store.inventory import image_ids
+from pratique.store.tables import (
+    FLAW_NAMES,
+    HIDDEN_FILES,
+    IMAGE_FLAWS,
+    IMAGE_LAYERS,
+    IMAGE_PACKAGES,
+    KNOWN_FLAWS,
+    KNOWN_IMAGES,
+    KNOWN_LAYERS,
+    KNOWN_PACKAGES,
+    KNOWN_PATHS,
+    LAYER_FILES,
+    PLACEMENTS,
+    PRESENT,
+    SERVICE_EDGES,
+    SERVICES,
+)
+
+_SHORT_ID: Final = 12
+_INTERNET: Final = "internet"
+
+
+Hit = CTE
+"""A choice of images: their numbers, how bad they are, whether exploited in the wild."""
+
+
+class KnownFlaw(Struct, frozen=True):
+    """A vulnerability in one version of one package, the source package where there is one."""
+
+    number: int
+    rule: str
+    ecosystem: str
+    package: str
+    version: str
+    fixed: str
+    severity: int
+
+
+class KnownPackage(Struct, frozen=True):
+    """A package in one version."""
+
+    number: int
+    ecosystem: str
+    name: str
+    version: str
+    source_name: str
+    source_version: str
+
+
+class Sum(Struct, frozen=True):
+    """The containers of one service whose images are hit."""
+
+    service: int
+    containers: int
+    running: int
+    exposed: int
+    images: int
+    since: float
+    severity: int
+    kev: bool
+
+
+class HitImage(Struct, frozen=True):
+    """An image that is hit."""
+
+    number: int
+    id: str
+    name: str
+    severity: int
+    kev: bool
+    containers: int
+
+
+class Placed(Struct, frozen=True):
+    """A container that is not gone."""
+
+    image: int
+    service: int
+    rank: int
+    container: str
+    host: str
+    name: str
+    since: float
+
+    @property
+    def running(self) -> bool:
+        """Whether it ran when it was last looked at."""
+        return self.rank % 2 == 0
+
+    @property
+    def exposed(self) -> bool:
+        """Whether other machines can reach it."""
+        return self.rank < 2
+
+
+class Holding(Struct, frozen=True):
+    """Something in an image, and the layer that brought it."""
+
+    image: int
+    what: int
+    """The number of a package, or of a file's path."""
+    path: str
+    position: int
+    layer: str
+
+
+class View:
+    """The inventory as it is at one moment."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    # What is meant
+
+    def flaws(self, name: str) -> list[KnownFlaw]:
+        """Return the flaws that a vulnerability's name, or an alias of it, stands for."""
+        rules = select(FLAW_NAMES.c.rule).where(FLAW_NAMES.c.name == text(name))
+        return self._flaws(KNOWN_FLAWS.c.rule.in_(rules))
+
+    def flaws_of(self, packages: Sequence[KnownPackage]) -> list[KnownFlaw]:
+        """Return the flaws of packages in their versions."""
+        subjects = {(one.source_name or one.name, one.source_version or one.version) for one in packages}
+        names = sorted({name for name, _ in subjects})
+        found = self._flaws(KNOWN_FLAWS.c.package.in_(names))
+        return [flaw for flaw in found if (flaw.package, flaw.version) in subjects]
+
+    def rules_of(self, images: Collection[int]) -> set[str]:
+        """Return the vulnerabilities of images."""
+        query = select(KNOWN_FLAWS.c.rule).join(IMAGE_FLAWS, IMAGE_FLAWS.c.flaw == KNOWN_FLAWS.c.number)
+        return set(self._connection.execute(query.where(IMAGE_FLAWS.c.image.in_(images)).distinct()).scalars())
+
+    def packages(self, name: str) -> list[KnownPackage]:
+        """Return the packages with a name, and those built from a source package with it, in every version."""
+        lookup, columns = lookup_name(text(name)), KNOWN_PACKAGES.c
+        query = select(*(columns[field] for field in KnownPackage.__struct_fields__))
+        # two questions, each of an index: OR would have PostgreSQL read the table
+        found = {
+            row.number: KnownPackage(*row)
+            for column in (columns.lookup, columns.source_lookup)
+            for row in self._connection.execute(query.where(column == lookup))
+        }
+        return sorted(found.values(), key=lambda one: one.number)
+
+    def files(self, sha256: bytes) -> dict[int, tuple[int, str]]:
+        """Return the paths of a content, by number of the path, with one of the layers that have it there."""
+        query = select(LAYER_FILES.c.path, LAYER_FILES.c.layer, KNOWN_PATHS.c.path.label("name"))
+        query = query.join(KNOWN_PATHS, KNOWN_PATHS.c.number == LAYER_FILES.c.path)
+        rows = self._connection.execute(query.where(LAYER_FILES.c.sha256 == sha256))
+        return {row.path: (row.layer, row.name) for row in rows}
+
+    def images(self, name: str) -> dict[str, int]:
+        """Return the numbers of the images with an id, the beginning of one, or a reference, by id."""
+        ids = image_ids(self._connection, name)
+        query = select(KNOWN_IMAGES.c.image, KNOWN_IMAGES.c.number).where(KNOWN_IMAGES.c.image.in_(ids))
+        return {row.image: row.number for row in self._connection.execute(query)}
+
+    def containers(self, name: str) -> list[Placed]:
+        """Return the containers with a name, an id or the beginning of one."""
+        name = text(name)
+        named = PRESENT.c.name == name
+        if len(name) >= _SHORT_ID and all(digit in "0123456789abcdef" for digit in name):
+            named = or_(named, PRESENT.c.container.between(name, f"{name}g"))
+        return [
+            row for row in self._placed(select(PRESENT).where(named)) if name in {row.name, row.container[: len(name)]}
+        ]
+
+    # Which images are hit
+
+    def with_flaws(self, flaws: Collection[KnownFlaw], exploited: Collection[str]) -> Hit:
+        """Choose the images with flaws.
+
+        :param exploited: the rules that are exploited in the wild
+        """
+        kev = case((KNOWN_FLAWS.c.rule.in_(exploited), 1), else_=0) if exploited else literal(0)
+        query = select(
+            IMAGE_FLAWS.c.image, func.max(KNOWN_FLAWS.c.severity).label("severity"), func.max(kev).label("kev")
+        ).join_from(KNOWN_FLAWS, IMAGE_FLAWS, IMAGE_FLAWS.c.flaw == KNOWN_FLAWS.c.number)
+        query = query.where(KNOWN_FLAWS.c.number.in_([flaw.number for flaw in flaws]))
+        return query.group_by(IMAGE_FLAWS.c.image).cte("hit")
+
+    def with_packages(
+        self, packages: Collection[KnownPackage], flaws: Collection[KnownFlaw], exploited: Collection[str]
+    ) -> Hit:
+        """Choose the images with packages; they are as bad as the flaws of these."""
+        held = select(IMAGE_PACKAGES.c.image).distinct()
+        held = held.where(IMAGE_PACKAGES.c.package.in_([package.number for package in packages]))
+        holding = held.cte("held")
+        if not flaws:
+            return select(holding.c.image, literal(0).label("severity"), literal(0).label("kev")).cte("hit")
+        bad = self.with_flaws(flaws, exploited).alias("bad")
+        severity = func.coalesce(bad.c.severity, 0).label("severity")
+        kev = func.coalesce(bad.c.kev, 0).label("kev")
+        query = select(holding.c.image, severity, kev)
+        return query.join_from(holding, bad, bad.c.image == holding.c.image, isouter=True).cte("packed")
+
+    def with_file(self, sha256: bytes) -> Hit:
+        """Choose the images that show a content somewhere."""
+        query = select(IMAGE_LAYERS.c.image, literal(0).label("severity"), literal(0).label("kev")).distinct()
+        query = query.join_from(LAYER_FILES, IMAGE_LAYERS, IMAGE_LAYERS.c.layer == LAYER_FILES.c.layer)
+        query = query.join(KNOWN_IMAGES, KNOWN_IMAGES.c.number == IMAGE_LAYERS.c.image)
+        looked_into = KNOWN_IMAGES.c.files_at.is_not(None)  # of others, nobody knows which files they hide
+        return query.where(LAYER_FILES.c.sha256 == sha256, looked_into, ~_is_hidden()).cte("hit")
+
+    def with_numbers(self, images: Collection[int], exploited: bool) -> Hit:
+        """Choose images by their numbers.
+
+        :param exploited: one of their vulnerabilities is exploited in the wild
+        """
+        query = select(
+            KNOWN_IMAGES.c.number.label("image"), KNOWN_IMAGES.c.severity, literal(int(exploited)).label("kev")
+        )
+        return query.where(KNOWN_IMAGES.c.number.in_(images)).cte("hit")
+
+    # Where they are
+
+    def sums(self, hit: Hit) -> list[Sum]:
+        """Return how many containers of each service are hit."""
+        query = (
+            select(
+                PLACEMENTS.c.service,
+                func.sum(PLACEMENTS.c.present),
+                func.sum(PLACEMENTS.c.running),
+                func.sum(PLACEMENTS.c.exposed),
+                func.count(),
+                func.min(PLACEMENTS.c.first_seen),
+                func.max(hit.c.severity),
+                func.max(hit.c.kev),
+            )
+            .join_from(hit, PLACEMENTS, PLACEMENTS.c.image == hit.c.image)
+            .where(PLACEMENTS.c.present > 0)
+            .group_by(PLACEMENTS.c.service)
+        )
+        return [
+            Sum(service, int(present), int(running), int(exposed), images, since, severity, bool(kev))
+            for service, present, running, exposed, images, since, severity, kev in self._connection.execute(query)
+        ]
+
+    def count(self, hit: Hit) -> int:
+        """Return how many images are hit, used or not."""
+        return int(self._connection.execute(select(func.count()).select_from(hit)).scalar_one())
+
+    def hit_images(self, hit: Hit, limit: int | None) -> list[HitImage]:
+        """Return the images that are hit, the worst and most used first."""
+        used = select(PLACEMENTS.c.image, func.sum(PLACEMENTS.c.present).label("present"))
+        used = used.where(PLACEMENTS.c.image.in_(select(hit.c.image))).group_by(PLACEMENTS.c.image)
+        counted = used.cte("used")
+        count = func.coalesce(counted.c.present, 0)
+        query = (
+            select(hit.c.image, KNOWN_IMAGES.c.image, KNOWN_IMAGES.c.name, hit.c.severity, hit.c.kev, count)
+            .join_from(hit, KNOWN_IMAGES, KNOWN_IMAGES.c.number == hit.c.image)
+            .join(counted, counted.c.image == hit.c.image, isouter=True)
+            .order_by(hit.c.kev.desc(), hit.c.severity.desc(), count.desc(), KNOWN_IMAGES.c.name, KNOWN_IMAGES.c.image)
+            .limit(limit)
+        )
+        return [
+            HitImage(number, image, name, severity, bool(kev), int(containers))
+            for number, image, name, severity, kev, containers in self._connection.execute(query)
+        ]
+
+    def placements(self, hit: Hit, services: Collection[int]) -> list[tuple[int, int, int, bool]]:
+        """Return service, image, severity and whether exploited, of the images that are hit in services."""
+        query = select(PLACEMENTS.c.service, PLACEMENTS.c.image, hit.c.severity, hit.c.kev)
+        query = query.join_from(hit, PLACEMENTS, PLACEMENTS.c.image == hit.c.image)
+        query = query.where(PLACEMENTS.c.present > 0, PLACEMENTS.c.service.in_(services))
+        rows = self._connection.execute(query)
+        return [(service, image, severity, bool(kev)) for service, image, severity, kev in rows]
+
+    def placed(self, image: int, service: int, limit: int | None) -> list[Placed]:
+        """Return the containers of an image in a service, the most urgent first."""
+        query = select(PRESENT).where(PRESENT.c.image == image, PRESENT.c.service == service)
+        return self._placed(query.order_by(PRESENT.c.rank, PRESENT.c.container).limit(limit))
+
+    # What they hold
+
+    def names_of(self, images: Collection[int]) -> dict[int, tuple[str, str, int]]:
+        """Return id, name and worst severity of images."""
+        query = select(KNOWN_IMAGES.c.number, KNOWN_IMAGES.c.image, KNOWN_IMAGES.c.name, KNOWN_IMAGES.c.severity)
+        rows = self._connection.execute(query.where(KNOWN_IMAGES.c.number.in_(images)))
+        return {number: (image, name, severity) for number, image, name, severity in rows}
+
+    def flaws_in(self, images: Collection[int], flaws: Collection[KnownFlaw]) -> list[tuple[int, int]]:
+        """Return which images have which flaws."""
+        query = select(IMAGE_FLAWS.c.image, IMAGE_FLAWS.c.flaw).where(IMAGE_FLAWS.c.image.in_(images))
+        query = query.where(IMAGE_FLAWS.c.flaw.in_([flaw.number for flaw in flaws]))
+        return [(image, flaw) for image, flaw in self._connection.execute(query)]
+
+    def packages_in(self, images: Collection[int], packages: Collection[int]) -> list[Holding]:
+        """Return where images hold packages."""
+        held = IMAGE_PACKAGES.c
+        query = (
+            select(held.image, held.package, KNOWN_PATHS.c.path, held.position, KNOWN_LAYERS.c.digest)
+            .join_from(IMAGE_PACKAGES, KNOWN_PATHS, KNOWN_PATHS.c.number == held.path)
+            .join(
+                IMAGE_LAYERS,
+                and_(IMAGE_LAYERS.c.image == held.image, IMAGE_LAYERS.c.position == held.position),
+                isouter=True,
+            )
+            .join(KNOWN_LAYERS, KNOWN_LAYERS.c.number == IMAGE_LAYERS.c.layer, isouter=True)
+            .where(held.image.in_(images), held.package.in_(packages))
+        )
+        return self._holdings(query)
+
+    def file_in(self, images: Collection[int], sha256: bytes) -> list[Holding]:
+        """Return where images show a content."""
+        query = (
+            select(
+                IMAGE_LAYERS.c.image,
+                LAYER_FILES.c.path,
+                KNOWN_PATHS.c.path.label("name"),
+                IMAGE_LAYERS.c.position,
+                KNOWN_LAYERS.c.digest,
+            )
+            .join_from(LAYER_FILES, IMAGE_LAYERS, IMAGE_LAYERS.c.layer == LAYER_FILES.c.layer)
+            .join(KNOWN_LAYERS, KNOWN_LAYERS.c.number == LAYER_FILES.c.layer)
+            .join(KNOWN_PATHS, KNOWN_PATHS.c.number == LAYER_FILES.c.path)
+            .where(LAYER_FILES.c.sha256 == sha256, IMAGE_LAYERS.c.image.in_(images), ~_is_hidden())
+        )
+        return self._holdings(query)
+
+    # Services
+
+    def services(self) -> dict[int, Service]:
+        """Return every service by its number."""
+        return read_services(self._connection)
+
+    def dependencies(self, services: dict[int, Service]) -> Dependencies:
+        """Return who needs whom."""
+        return read_dependencies(self._connection, services)
+
+    def exposed(self) -> set[int]:
+        """Return the services that other machines can reach, or that the internet was seen to reach."""
+        published = select(PLACEMENTS.c.service).where(PLACEMENTS.c.exposed > 0).distinct()
+        seen = select(SERVICE_EDGES.c.target).join(SERVICES, SERVICES.c.number == SERVICE_EDGES.c.source)
+        seen = seen.where(SERVICES.c.kind == _INTERNET, SERVICE_EDGES.c.verdict != FlowVerdict.DENIED.value).distinct()
+        return {*self._connection.execute(published).scalars(), *self._connection.execute(seen).scalars()}
+
+    def edges(self, services: dict[int, Service], chosen: Collection[int]) -> list[ServiceEdge]:
+        """Return the edges between chosen services."""
+        ends = and_(SERVICE_EDGES.c.source.in_(chosen), SERVICE_EDGES.c.target.in_(chosen))
+        return read_edges(self._connection, services, ends)
+
+    def unlooked(self, *, files: bool) -> tuple[int, int]:
+        """Return how many images nobody looked into, and how many containers these have.
+
+        :param files: into their files, rather than their packages
+        """
+        never = (KNOWN_IMAGES.c.files_at if files else KNOWN_IMAGES.c.scanned_at).is_(None)
+        images = self._connection.execute(select(func.count()).where(never)).scalar_one()
+        query = select(func.coalesce(func.sum(PLACEMENTS.c.present), 0))
+        query = query.join_from(KNOWN_IMAGES, PLACEMENTS, PLACEMENTS.c.image == KNOWN_IMAGES.c.number).where(never)
+        return int(images), int(self._connection.execute(query).scalar_one())
+
+    def _flaws(self, condition: Any) -> list[KnownFlaw]:
+        query = select(*(KNOWN_FLAWS.c[field] for field in KnownFlaw.__struct_fields__)).where(condition)
+        return [KnownFlaw(*row) for row in self._connection.execute(query)]
+
+    def _placed(self, query: Select[Any]) -> list[Placed]:
+        return [Placed(*row) for row in self._connection.execute(query)]
+
+    def _holdings(self, query: Select[Any]) -> list[Holding]:
+        return [
+            Holding(image, what, path, position, layer or "")
+            for image, what, path, position, layer in self._connection.execute(query)
+        ]
+
+
+def _is_hidden() -> Any:
+    """Return the condition that the image does not show the file of its layer."""
+    return exists().where(
+        HIDDEN_FILES.c.layer == LAYER_FILES.c.layer,
+        HIDDEN_FILES.c.path == LAYER_FILES.c.path,
+        HIDDEN_FILES.c.image == IMAGE_LAYERS.c.image,
+    )
