@@ -9,6 +9,7 @@ import click
 from pratique.cli.listing import Span, local_time, print_table
 from pratique.config import load
 from pratique.errors import UsageError
+from pratique.hub.desk import Desk, Memory
 from pratique.hub.server import names_of, serve
 from pratique.hub.sessions import Role
 from pratique.pipelines.console import NO_CONSOLE, TICKET_S, Address, login_link, parse_address
@@ -35,14 +36,14 @@ def serve_(with_parent: bool) -> None:
         if not with_parent:
             link = login_link(store, address.url, Role.OPERATOR)
             click.echo(f"{link}\n(logs in once, within {TICKET_S / 60:.0f} minutes; Ctrl-C ends)")
-        serve(
-            store,
-            options.policy_path,
-            Path(options.run_dir),
-            address,
-            names_of(address, options.console_names),
-            with_parent=with_parent,
+        desk = Desk(
+            store=store,
+            policy_path=options.policy_path,
+            run_dir=Path(options.run_dir),
+            memory=Memory(),
+            advisories_path=options.advisories_path,
         )
+        serve(desk, address, names_of(address, options.console_names), with_parent=with_parent)
 
 
 @command.command("login")

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 import anyio
 import anyio.to_thread
@@ -50,6 +50,8 @@ _THREADS: Final = 6
 """Questions that are answered from the store at the same time."""
 _LOGIN_FAILURES: Final = 5
 _MAX_TICKET: Final = 200
+_LISTS: Final = frozenset({"/map", "/review"})
+"""Pages whose forms lead back to them."""
 
 _Handler = Callable[[Request], Awaitable[Response]]
 
@@ -211,7 +213,7 @@ class _Application:
             if caller.session is not None:
                 caller.session.notice = getattr(told, "told", "")
             then = action.then.format_map(msgspec.structs.asdict(ask))
-            return RedirectResponse(then, HTTPStatus.SEE_OTHER)
+            return RedirectResponse(_back(request) or then, HTTPStatus.SEE_OTHER)
 
         return answer
 
@@ -286,6 +288,14 @@ class _Application:
 
 def _asked(endpoint: Endpoint, request: Request) -> Struct:
     return ask_of_fields(endpoint.ask, request.query_params.multi_items(), request.path_params)
+
+
+def _back(request: Request) -> str:
+    """Return the list that the form was on, so that its reader goes on there; ``""`` when it was on none."""
+    came = urlsplit(request.headers.get("referer", ""))
+    if came.netloc != request.headers["host"] or came.path not in _LISTS:
+        return ""
+    return f"{came.path}?{came.query}" if came.query else came.path
 
 
 async def _fields(request: Request) -> list[tuple[str, str]]:

@@ -42,6 +42,8 @@ class Desk(Struct, frozen=True):
     policy_path: Path
     run_dir: Path
     memory: Memory
+    advisories_path: Path | None = None
+    """The advisory database, which tells what is exploited in the wild."""
     actor: str = ""
     """Who asks, for the decision log."""
 

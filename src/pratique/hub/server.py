@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import sys
-from pathlib import Path
 from typing import Final
 
 from granian.constants import HTTPModes, Interfaces
@@ -14,10 +13,9 @@ from granian.server.embed import Server
 
 from pratique.errors import HostError
 from pratique.hub.app import Console, create_app
-from pratique.hub.desk import Desk, Memory
+from pratique.hub.desk import Desk
 from pratique.hub.gate import Names
 from pratique.pipelines.console import Address
-from pratique.store import Store
 
 _BACKLOG: Final = 256
 _BACKPRESSURE: Final = 256
@@ -37,14 +35,13 @@ def names_of(address: Address, others: str) -> Names:
     return Names(frozenset({"127.0.0.1", "localhost", "[::1]", own, *more}))
 
 
-def serve(store: Store, policy_path: Path, run_dir: Path, address: Address, names: Names, *, with_parent: bool) -> None:
+def serve(desk: Desk, address: Address, names: Names, *, with_parent: bool) -> None:
     """Serve until SIGINT or SIGTERM.
 
     :param with_parent: end as well when standard input is closed: whoever started this is gone
     :raises HostError: when the port is taken
     """
     require_free(address)
-    desk = Desk(store=store, policy_path=policy_path, run_dir=run_dir, memory=Memory())
     app = create_app(Console(names=names, cookie=f"pratique_{address.port}"), desk)
     asyncio.run(_serve(app, address, with_parent=with_parent))
 

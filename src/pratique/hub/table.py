@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from pratique.hub.endpoint import Endpoint
 from pratique.hub.sessions import Role
-from pratique.hub.views import alerts, containers, flows, images, overview, policy, respond, service_map
+from pratique.hub.views import alerts, blast, containers, flows, images, overview, policy, respond, service_map
 from pratique.hub.views.asks import Nothing
 from pratique.store import ChainCheck
 
@@ -43,6 +43,14 @@ ENDPOINTS: Final[dict[str, Endpoint]] = {
     "edge": Endpoint(
         "GET", "/services/edge", "One edge of the map, and the rules behind it",
         service_map.EdgeAsk, service_map.EdgeDetail, service_map.edge,
+    ),
+    "blast": Endpoint(
+        "GET", "/blast", "How far something reaches: who carries it, and who depends on them",
+        blast.BlastAsk, blast.BlastView, blast.blast,
+    ),
+    "blast-graph": Endpoint(
+        "GET", "/blast/graph", "The same as a picture",
+        blast.BlastAsk, blast.Graph, blast.graph,
     ),
     "policy": Endpoint("GET", "/policy", "The policy file", Nothing, policy.PolicyView, policy.policy),
     "proposals": Endpoint(
@@ -89,6 +97,7 @@ PAGES: Final = (
     Page("/flows", "flows", "flows.html", "map"),
     Page("/map", "map", "map.html", "map"),
     Page("/map/edge", "edge", "edge.html", "map"),
+    Page("/blast", "blast", "blast.html", "blast"),
     Page("/review", "proposals", "review.html", "review"),
     Page("/policy", "policy", "policy.html", "review"),
     Page("/decisions", "decisions", "decisions.html", "decisions"),
