@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from pratique.detections import RULES, Detector, Subject, image_behaved, image_found, intruder, posture
+from pratique.detections import (
+    RULES,
+    Detector,
+    Subject,
+    image_behaved,
+    image_condemned,
+    image_found,
+    image_kin,
+    intruder,
+    posture,
+)
 from pratique.model import (
     Action,
     Alert,
@@ -39,6 +49,9 @@ SUBSCRIBE = b'{"id": 1, "method": "mining.subscribe", "params": ["cpuminer/2.5.1
 HONEST_LOGIN = b'{"jsonrpc":"2.0","id":1,"method":"login","params":{"login":"alice","password":"correct horse"}}'
 IMAGE = ImageIdentity(ImageId("sha256:" + "a" * 64), references=("evil:latest",))
 
+RUNNING = Container(id="c" * 64, name="x", image=IMAGE.id, running=True)
+STOPPED = Container(id="d" * 64, name="y", image=IMAGE.id)
+
 
 def events(*given: SensorEvent, subject: Subject = SUBJECT) -> Callable[[], list[Alert]]:
     def run() -> list[Alert]:
@@ -58,6 +71,14 @@ def found(*findings: Finding) -> Callable[[], list[Alert]]:
 
 def finding(kind: FindingKind) -> Finding:
     return Finding(kind, "miner.xmrig", Severity.CRITICAL, "a miner", path="/usr/bin/x")
+
+
+def condemned() -> list[Alert]:
+    return image_condemned(IMAGE, "it mines", 100.0, [RUNNING, STOPPED])
+
+
+def kin() -> list[Alert]:
+    return image_kin(IMAGE, {"condemned": "evil/kit:1", "share": "0.93"}, 100.0, [RUNNING, STOPPED])
 
 
 def detonation(verdict: Behaviour) -> Detonation:
@@ -158,6 +179,9 @@ CASES: list[Case] = [
     ("api.request", decided(decision("something.new")), decided(decision("something.new", Verdict.ALLOW))),
     ("guard.undecided", decided(decision("guard.deadline")), decided(decision("policy.apply", Verdict.ALLOW))),
     ("container.intruder", lambda: [intruder(Container("c" * 64, "x", IMAGE.id), 100.0)], found()),
+    ("api.condemned-image", decided(decision("start.condemned")), decided(decision("start.report"))),
+    ("image.condemned", condemned, kin),
+    ("image.kin", kin, condemned),
     ("image.malware", found(finding(FindingKind.MALWARE)), found(finding(FindingKind.VULNERABILITY))),
     ("image.behaviour", lambda: image_behaved(detonation(Behaviour.BAD), 100.0),
      lambda: image_behaved(detonation(Behaviour.UNCLEAR), 100.0)),
@@ -265,6 +289,11 @@ def test_evidence_is_bounded_whatever_the_attacker_writes() -> None:
     (alert,) = events(execution("/tmp/" + "x" * 10_000, *["y" * 1000] * 50, flags=UPPER))()
     assert all(len(value) <= 500 for value in alert.evidence.values())
     assert len(alert.key) < 1000
+
+
+def test_each_running_container_of_kin_has_an_alert_of_its_own_and_so_has_the_image() -> None:
+    assert [alert.container for alert in kin()] == ["", RUNNING.id]
+    assert len({alert.key for alert in kin()}) == 2
 
 
 def test_documentation_lists_every_rule_as_it_is() -> None:

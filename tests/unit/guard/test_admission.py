@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pratique.errors import EngineError, ImageError
+from pratique.errors import EngineError, ImageError, StoreError
 from pratique.guard import OWN_HEADER
 from pratique.model import Decision, ImageId, ImageIdentity, Report, Verdict
 from pratique.policy import Access, Admission, Document, Permit
@@ -227,3 +227,24 @@ def _once(world: World, asked: bytes, **options: Any) -> Decision:
             return await guard.decide(asked)
 
     return asyncio.run(ask())
+
+
+def test_an_image_against_which_there_is_an_objection_does_not_run_although_its_report_passes(world: World) -> None:
+    world.objections[GOOD] = "it is kin of condemned image evil/kit:1 (0123456789ab): 93% of its own content"
+    world.container("web")
+    for asked in (CREATE, START):
+        decision = world.ask_bytes(asked)
+        assert rule(decision) == "start.condemned"
+        assert "evil/kit:1" in decision.reason
+        assert "pratique pardon" in decision.reason
+    assert world.admitted == []
+
+
+def test_whoever_cannot_tell_the_family_lets_nobody_run(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(report: Report) -> str:
+        del report
+        msg = "the store is locked"
+        raise StoreError(msg)
+
+    monkeypatch.setattr(world, "objection", broken)
+    assert rule(world.ask_bytes(CREATE)) == "guard.failed"
