@@ -33,6 +33,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "similar": ("pratique.cli.similar", "What else is made of the same as an image, and whether it is condemned."),
     "condemn": ("pratique.cli.condemn", "Condemn an image and whatever is kin of it."),
     "pardon": ("pratique.cli.pardon", "Vouch for an image: it is neither condemned nor kin of a condemned one."),
+    "blast": ("pratique.cli.blast", "Who carries a vulnerability, package, file or image, and who depends on them."),
     "images": ("pratique.cli.images", "The images on this host and their reports."),
     "containers": ("pratique.cli.containers", "The containers on this host and the policy each is under."),
     "quarantine": ("pratique.cli.quarantine", "Cut all traffic of a container."),

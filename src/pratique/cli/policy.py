@@ -15,10 +15,12 @@ from pratique.config import Options, load
 from pratique.errors import EmptyStoreError, StoreError
 from pratique.model import Decision, ImageId, Report, Verdict
 from pratique.pipelines.presence import APPLIED_STATE, agent_runs
-from pratique.policy import Document, first_policy, parse, render
+from pratique.pipelines.profile import addresses_here, images_here
+from pratique.policy import Document, Merged, Profile, first_policy, merge_profile, parse, parse_profile, read, render
 from pratique.policy.document import read_text
 from pratique.runtime import Engine
 from pratique.store import Store
+from pratique.text import printable
 
 _APPLY_WITHIN_S: Final = 10.0
 _POLL_S: Final = 0.1
@@ -80,6 +82,34 @@ def apply(file: Path) -> None:
             store.put_policy(text.decode(), digest, time.time())
     state = "live" if running else "no agent is running; in force from its next start"
     click.echo(f"{state}: {_summary(document)}")
+
+
+@command.command("merge")
+@_FILE
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to a new file.")
+def merge(file: Path, output: Path | None) -> None:
+    """Merge a profile that 'pratique profile record' wrote over the policy of this host.
+
+    Images are found by their id, else by their name; peers that are images stand for the addresses of what runs from
+    them here now. Nothing comes into force: read the result, then 'pratique policy apply FILE'.
+    """
+    require_new(output)
+    options = load()
+    profile = parse_profile(read_text(file), name=str(file))
+    document = read(options.policy_path) if options.policy_path.exists() else Document()
+    merged = asyncio.run(_merged(document, profile, options))
+    emit(render(merged.document), output)
+    for name in merged.absent:
+        click.echo(f"not merged: {printable(name)} is not on this host", err=True)
+    for pair in merged.unresolved:
+        click.echo(f"only monitored, as the peer does not run here: {printable(pair)}", err=True)
+    click.echo(f"{merged.added} new rules; read it, then: pratique policy apply {output or 'FILE'}", err=True)
+
+
+async def _merged(document: Document, profile: Profile, options: Options) -> Merged:
+    async with Engine.connect(options.docker_host) as engine:
+        ids, addresses = await images_here(engine, profile), await addresses_here(engine)
+    return merge_profile(document, profile, ids, addresses)
 
 
 async def _from_host(options: Options) -> Document:

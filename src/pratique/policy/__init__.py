@@ -27,6 +27,18 @@ from pratique.policy.extend import add_id, remove_id
 from pratique.policy.first import first_policy
 from pratique.policy.inherit import may_inherit
 from pratique.policy.learn import Lesson, learn
+from pratique.policy.profile import (
+    Merged,
+    Owner,
+    Peer,
+    Profile,
+    ProfiledImage,
+    merge_profile,
+    parse_profile,
+    profile_of,
+    render_profile,
+    repository,
+)
 from pratique.policy.write import render, render_rule
 
 __all__ = [
@@ -43,7 +55,12 @@ __all__ = [
     "ImagePolicy",
     "Inherit",
     "Lesson",
+    "Merged",
+    "Owner",
+    "Peer",
     "Permit",
+    "Profile",
+    "ProfiledImage",
     "Require",
     "Unlisted",
     "add_id",
@@ -55,10 +72,15 @@ __all__ = [
     "judge_report",
     "learn",
     "may_inherit",
+    "merge_profile",
     "parse",
+    "parse_profile",
+    "profile_of",
     "read",
     "remove_id",
     "render",
+    "render_profile",
     "render_rule",
+    "repository",
     "ruling",
 ]

@@ -98,19 +98,19 @@ def render(document: Document) -> str:
         egress=unlisted.egress.value,
         drift=unlisted.drift.value,
         inherit=unlisted.inherit.value,
-        allow=_block(render_rule(rule, "    ") for rule in unlisted.allow),
+        allow=block(render_rule(rule, "    ") for rule in unlisted.allow),
         permits=_PERMITS,
-        images=_block("\n".join(_image(entry)) for entry in document.images),
+        images=block("\n".join(_image(entry)) for entry in document.images),
     )
 
 
 def _image(entry: ImagePolicy) -> Iterator[str]:
-    yield f"  - name: {_scalar(entry.name)}"
+    yield f"  - name: {scalar(entry.name)}"
     yield "    ids:"
-    yield from (f"      - {_scalar(image_id)}" for image_id in entry.ids)
+    yield from (f"      - {scalar(image_id)}" for image_id in entry.ids)
     yield f"    egress: {entry.egress.value}"
     yield f"    drift: {entry.drift.value}"
-    yield "    allow:" + _block(render_rule(rule, "      ") for rule in entry.allow)
+    yield "    allow:" + block(render_rule(rule, "      ") for rule in entry.allow)
     if entry.permit:
         yield f"    permit: [{', '.join(permit.value for permit in entry.permit)}]"
     if entry.allow_changed_metadata:
@@ -119,22 +119,24 @@ def _image(entry: ImagePolicy) -> Iterator[str]:
 
 def render_rule(rule: Allow, indent: str) -> str:
     """Return one line of an allow-list."""
-    fields = [f"to: {_scalar(rule.to)}"]
+    fields = [f"to: {scalar(rule.to)}"]
     if rule.port:
         fields.append(f"port: {rule.port}")
     if rule.protocol is not None:
         fields.append(f"protocol: {rule.protocol.value}")
     if rule.note:
-        fields.append(f"note: {_scalar(rule.note)}")
+        fields.append(f"note: {scalar(rule.note)}")
     return f"{indent}- {{ {', '.join(fields)} }}"
 
 
-def _block(lines: Iterable[str]) -> str:
+def block(lines: Iterable[str]) -> str:
+    """Return lines as a list of YAML below the key whose line this goes on."""
     text = "\n".join(lines)
     return f"\n{text}" if text else " []"
 
 
-def _scalar(value: str) -> str:
+def scalar(value: str) -> str:
+    """Return a string as YAML that no reader takes for anything else."""
     # Plain only where YAML 1.1 cannot take it for something else: '1:20' is a number there and 'no' is false.
     if _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
         return value
