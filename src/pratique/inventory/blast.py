@@ -95,7 +95,6 @@ class Totals(Struct, frozen=True):
     running: int = 0
     exposed: int = 0
     services: int = 0
-    hosts: int = 0
     dependants: int = 0
 
 

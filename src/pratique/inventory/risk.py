@@ -55,17 +55,14 @@ _EXPOSURE: Final = {Exposure.PUBLISHED: 15.0, Exposure.THROUGH: 5.0, Exposure.NO
 class Risk(Struct, frozen=True):
     """The points of each part; see :data:`EXPLANATION`."""
 
+    score: float
+    """All together, 0 to 100."""
     severity: float
     kev: float
     epss: float
     loaded: float
     exposure: float
     dependants: float
-
-    @property
-    def score(self) -> float:
-        """All together, 0 to 100."""
-        return round(self.severity + self.kev + self.epss + self.loaded + self.exposure + self.dependants, 1)
 
 
 class Threat(Struct, frozen=True):
@@ -83,11 +80,12 @@ def assess(threat: Threat, loaded: Loaded, exposure: Exposure, dependants: int) 
 
     :param dependants: how many services need it, directly or over others
     """
-    return Risk(
-        severity=_SEVERITY[threat.severity],
-        kev=_KEV if threat.kev else 0.0,
-        epss=_EPSS * threat.epss,
-        loaded=_LOADED[loaded],
-        exposure=_EXPOSURE[exposure],
-        dependants=min(_DEPENDANTS, 2 * log2(1 + dependants)),
+    parts = (
+        _SEVERITY[threat.severity],
+        _KEV if threat.kev else 0.0,
+        _EPSS * threat.epss,
+        _LOADED[loaded],
+        _EXPOSURE[exposure],
+        min(_DEPENDANTS, 2 * log2(1 + dependants)),
     )
+    return Risk(round(sum(parts), 1), *(round(part, 1) for part in parts))
