@@ -18,6 +18,7 @@ _BUFFER: Final = 1 << 16
 _PROGRAMS: Final = (b"\x7fELF", b"#!")
 _MAX_PATH: Final = 512
 _MAX_FILES: Final = 200_000
+_MOVED: Final = "moved-key"
 _DELETED: Final = " (deleted)"
 
 
@@ -79,8 +80,9 @@ class Watcher:
 
     def _note(self, mask: int, fd: int, pid: int) -> None:
         path = str(Path(f"/proc/self/fd/{fd}").readlink()).removesuffix(_DELETED)
-        if mask & FAN_OPEN and path in self._bait:
-            self._record(BaitEvent(time.time(), 0, pid, command_of(pid), self._bait[path], path))
+        if mask & FAN_OPEN:  # asked for of bait only, which may have been moved since
+            shown = printable(path)[:_MAX_PATH]
+            self._record(BaitEvent(time.time(), 0, pid, command_of(pid), self._bait.get(path, _MOVED), shown))
         if mask & FAN_CLOSE_WRITE:
             status = os.fstat(fd)
             executable = _is_program(status, os.pread(fd, 4, 0)) if stat.S_ISREG(status.st_mode) else False

@@ -46,9 +46,7 @@ def remove(name: str, work: Path) -> None:
     """
     end_processes(name)
     for parent in _cgroups(name):
-        for cgroup in sorted(parent.glob("**/"), reverse=True):
-            with contextlib.suppress(FileNotFoundError):
-                cgroup.rmdir()
+        _remove_cgroups(parent)
     with contextlib.suppress(FileNotFoundError):
         remove_pins(PINS / name)
     shutil.rmtree(work / name, ignore_errors=True)
@@ -68,6 +66,21 @@ def end_processes(name: str) -> None:
             msg = f"processes of the sandbox do not end: {', '.join(map(str, sorted(pids)))}"
             raise SandboxError(msg)
         time.sleep(0.01)
+
+
+def _remove_cgroups(parent: Path) -> None:
+    """Remove a cgroup and what is below it, as soon as the kernel has forgotten the processes that were there."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while parent.exists():
+        try:
+            for cgroup in sorted(parent.glob("**/"), reverse=True):
+                with contextlib.suppress(FileNotFoundError):
+                    cgroup.rmdir()
+        except OSError as error:
+            if time.monotonic() > deadline:
+                msg = f"cgroup {parent} of the sandbox cannot be removed: {error.strerror}"
+                raise SandboxError(msg) from error
+            time.sleep(0.01)
 
 
 def _members(name: str) -> Iterator[int]:

@@ -6,8 +6,10 @@ route (AnyIP); netfilter's TPROXY hands it to the sinkhole's listeners, whatever
 Addresses of the container's own network are answered too: ARP tells of every local address. Of IPv6 there is none.
 """
 
+import socket
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from pratique.errors import SandboxError
@@ -24,19 +26,23 @@ _SINK: Final = f"""\
 link set lo up
 link add sink0 type veth peer name eth0 netns {{container}}
 addr add {GATEWAY4}/32 dev sink0
-addr add {GATEWAY6}/128 dev sink0 nodad
 link set sink0 up
 route add {CONTAINER4}/32 dev sink0
-route add {CONTAINER6}/128 dev sink0
 route add local default dev lo table main
+"""
+_SINK6: Final = f"""\
+addr add {GATEWAY6}/128 dev sink0 nodad
+route add {CONTAINER6}/128 dev sink0
 route add local ::/0 dev lo table main
 """
 _CONTAINER: Final = f"""\
 link set lo up
 addr add {CONTAINER4}/16 dev eth0
-addr add {CONTAINER6}/128 dev eth0 nodad
 link set eth0 up
 route add default via {GATEWAY4}
+"""
+_CONTAINER6: Final = f"""\
+addr add {CONTAINER6}/128 dev eth0 nodad
 route add {GATEWAY6}/128 dev eth0
 route add ::/0 via {GATEWAY6}
 """
@@ -58,10 +64,18 @@ def connect(container: int, sinkhole: int) -> None:
     :param sinkhole: a process in the sinkhole's
     :raises SandboxError: when this host cannot
     """
-    _run(sinkhole, ["ip", "-batch", "-"], _SINK.format(container=container))
-    for program in ("iptables-restore", "ip6tables-restore"):
+    six = socket.AF_INET6 in families()
+    ip = ("ip", "-batch", "-")
+    _run(sinkhole, ip, _SINK.format(container=container) + _SINK6 * six)
+    for program in ("iptables-restore", "ip6tables-restore")[: 1 + six]:
         _run(sinkhole, [program], _RULES)
-    _run(container, ["ip", "-batch", "-"], _CONTAINER)
+    _run(container, ip, _CONTAINER + _CONTAINER6 * six)
+
+
+def families() -> tuple[socket.AddressFamily, ...]:
+    """Return the versions of IP that this kernel has: version 6 may be switched off when it boots."""
+    six = Path("/proc/sys/net/ipv6").exists()
+    return (socket.AF_INET, socket.AF_INET6) if six else (socket.AF_INET,)
 
 
 def _run(target: int, command: Sequence[str], text: str) -> None:

@@ -37,7 +37,7 @@ def main() -> None:
     while len(data) < length and (part := os.read(0, length - len(data))):
         data += part
     unshare(CLONE_NEWNET)
-    for switch in _FORWARDING:
+    for switch in filter(Path.exists, _FORWARDING):
         switch.write_text("0\n")  # a new namespace has the host's setting
     asyncio.run(_serve(msgspec.msgpack.decode(data, type=Begin), events, engine))
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from pratique.model import BaitEvent, ConversationEvent, Protocol, Service
 from pratique.sandbox.bait import SOCKET, SOCKET_KIND, engine_answer
 from pratique.sandbox.files import command_of
-from pratique.sandbox.network import TCP_PORT
+from pratique.sandbox.network import TCP_PORT, families
 from pratique.sandbox.sinkhole import dns, services
 from pratique.sandbox.sinkhole.authority import Authority
 from pratique.sandbox.sinkhole.datagrams import Datagrams, Echoes, transparent
@@ -46,7 +46,7 @@ class Server:
     async def listening(self, engine: socket.socket) -> AsyncIterator[None]:
         """Serve while the context lasts."""
         async with contextlib.AsyncExitStack() as stack:
-            for family in (socket.AF_INET, socket.AF_INET6):
+            for family in families():
                 listener = transparent(family, socket.SOCK_STREAM)
                 listener.bind(("", TCP_PORT))
                 listener.listen(_BACKLOG)
