@@ -101,7 +101,8 @@ def _entry(name: str, *, egress: EgressMode = EgressMode.ENFORCE, allow: tuple[A
 
 def _calling(reference: str, to: str, port: int, *, seconds: int) -> Image:
     loop = f"while :; do probe tcp {to} {port} 'GET / HTTP/1.0\r\n\r\n' >/dev/null 2>&1; sleep {seconds}; done"
-    return Image(reference, images.base().layers, {"Cmd": ["/bin/sh", "-c", loop]})
+    # The label keeps images apart that do the same: an image is its content.
+    return Image(reference, images.base().layers, {"Cmd": ["/bin/sh", "-c", loop], "Labels": {"title": reference}})
 
 
 def _compose(project: str, service: str) -> dict[str, str]:

@@ -4,7 +4,7 @@
 // <tbody data-live="KIND">, in place of a row with the same id; `live:KIND` is then told to whoever listens on <body>.
 import { showTimes } from "./times.js";
 
-const KINDS = ["alert", "decision", "flow", "container", "edge"];
+const KINDS = ["alert", "decision", "flow", "container"];
 const SILENCE_MS = 4000;
 const ROWS = 200;
 

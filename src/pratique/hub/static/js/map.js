@@ -39,7 +39,7 @@ export async function start(place) {
   connectTools(graph, place);
   connectTwin(graph, dense);
   if (place.dataset.map) {
-    document.body.addEventListener("live:edge", ({ detail }) => update(graph, detail, dense));
+    document.body.addEventListener("live:flow", ({ detail }) => detail.edge && update(graph, detail, dense));
   }
 }
 
@@ -69,7 +69,6 @@ function update(graph, { nodes = [], edge }, dense) {
     for (const node of nodes) {
       if (graph.getElementById(node.id).empty()) graph.add(asNode(node));
     }
-    if (!edge) return;
     const known = graph.getElementById(edge.id);
     const there = graph.nodes().map((node) => ({ id: node.id(), ...node.position() }));
     const fresh = asEdge(edge, there, dense);

@@ -1,0 +1,38 @@
+"""The market under ``pratique up``, and its console in a real Chromium."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from playwright.sync_api import Page
+
+from testbed.browser import CHROMIUM
+from testbed.console import ADDRESS, open_console
+from testbed.market import Market, policy_of_market
+from testbed.protection import Protection
+from testbed.stage import open_stage
+from tests.conftest import cannot
+from tests.e2e.console.live import Live, watched
+
+
+@pytest.fixture(scope="session")
+def live(root: None) -> Iterator[Live]:
+    """The market as it is after the attacker was there."""
+    del root
+    if not CHROMIUM.exists():
+        cannot(f"needs {CHROMIUM}: 'make setup' installs it")
+    with (
+        open_stage("hybrid", daemon_json={"live-restore": True}) as stage,
+        Protection(stage.engine, policy_of_market(), console=ADDRESS) as protection,
+        closing(Market(stage)) as market,
+        open_console(protection) as console,
+    ):
+        market.suffer()
+        yield Live(market, protection, console)
+
+
+@pytest.fixture
+def page(live: Live) -> Iterator[Page]:
+    """A page of an operator who is signed in."""
+    with watched(live.console.context()) as page:
+        yield page
