@@ -67,11 +67,11 @@ def interfaces(pid: int) -> list[str]:
 
 
 def first_process() -> int | None:
-    """The first process of the container that is running."""
+    """The first process of the container, once it is the image's program."""
     for path in Path("/sys/fs/cgroup/pids").glob(f"pratique-sandbox-{os.getpid()}-*/*/cgroup.procs"):
-        pids = path.read_text().split()
-        if pids:
-            return int(pids[0])
+        for pid in path.read_text().split():
+            if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"/bin/sh\0"):  # runc's own steps are over
+                return int(pid)
     return None
 
 
@@ -201,9 +201,7 @@ def test_host_is_out_of_reach() -> None:
         busybox dmesg >/dev/null 2>&1 && echo READ dmesg
         for device in sda vda mem kmsg kvm fuse; do [ -e /dev/$device ] && echo HAS $device; done
         busybox nsenter -t 1 -m true 2>/dev/null && echo ENTERED
-        for process in /proc/[0-9]*; do
-          busybox grep -q -e dockerd -e pratique $process/cmdline && echo SEES $process
-        done
+        [ $(echo /proc/[0-9]* | busybox wc -w) -gt 4 ] && echo SEES more than its own processes
         for name in run/merged run/bundle etc/shadow usr/sbin/runc; do
           [ -e /proc/1/root/$name ] && echo SEES $name
         done
