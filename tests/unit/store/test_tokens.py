@@ -1,0 +1,56 @@
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from pratique.store import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "pratique.db") as store:
+        yield store
+
+
+def test_a_ticket_is_good_once_even_when_many_try_at_the_same_time(store: Store) -> None:
+    ticket = store.tokens.create_ticket("operator", 100.0, 200.0)
+    with ThreadPoolExecutor(8) as pool:
+        roles = list(pool.map(lambda _: store.tokens.redeem(ticket, 150.0), range(8)))
+    assert sorted(roles, key=str) == [None] * 7 + ["operator"]
+
+
+def test_a_ticket_expires(store: Store) -> None:
+    ticket = store.tokens.create_ticket("viewer", 100.0, 200.0)
+    assert store.tokens.redeem(ticket, 200.0) is None
+    assert store.tokens.redeem(ticket, 150.0) is None  # and it is deleted then
+
+
+def test_tokens_and_tickets_are_not_taken_for_each_other(store: Store) -> None:
+    ticket = store.tokens.create_ticket("viewer", 100.0, 200.0)
+    token = store.tokens.create("ci", "viewer", 100.0, None)
+    assert store.tokens.role(ticket, 150.0) is None
+    assert store.tokens.redeem(token, 150.0) is None
+    assert [record.name for record in store.tokens.all()] == ["ci"]
+
+
+def test_a_token_works_until_it_expires_or_is_revoked(store: Store) -> None:
+    token, other = store.tokens.create("ci", "operator", 100.0, 200.0), store.tokens.create("x", "viewer", 100.0, None)
+    assert store.tokens.role(token, 199.0) == "operator"
+    assert store.tokens.role(token, 200.0) is None
+    assert store.tokens.role(other, 1e12) == "viewer"
+    assert (store.tokens.revoke("x"), store.tokens.revoke("x"), store.tokens.revoke("")) == (1, 0, 0)
+    assert store.tokens.role(other, 150.0) is None
+
+
+def test_no_token_can_be_read_from_the_store(store: Store, tmp_path: Path) -> None:
+    secrets = [store.tokens.create("ci", "viewer", 1.0, None), store.tokens.create_ticket("viewer", 1.0, 9e9)]
+    store.close()
+    content = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert not any(secret.encode() in content for secret in secrets)
+
+
+@pytest.mark.parametrize("token", ["", "é", "\ud800", "\0", "x" * 10_000])
+def test_any_text_is_asked_about_without_an_error(store: Store, token: str) -> None:
+    assert store.tokens.role(token, 1.0) is None
+    assert store.tokens.redeem(token, 1.0) is None
