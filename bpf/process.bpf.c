@@ -202,17 +202,6 @@ int BPF_PROG(executed, struct task_struct *task, pid_t old_pid, struct linux_bin
 	return 0;
 }
 
-PQ_INLINE struct file *file_of(__u32 fd)
-{
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
-	struct file *file = 0;
-
-	if (fd < BPF_CORE_READ(table, max_fds))
-		bpf_probe_read_kernel(&file, sizeof(file), BPF_CORE_READ(table, fd) + fd);
-	return file;
-}
-
 PQ_INLINE bool makes_executable(unsigned long protection)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();

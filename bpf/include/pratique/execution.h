@@ -6,11 +6,10 @@
 #include "pratique/binding.h"
 #include "pratique/budget.h"
 #include "pratique/file.h"
+#include "pratique/names.h"
+#include "pratique/prepare.h"
 
 #define CHUNK_BYTES 128
-#define NAME_BYTES 96
-#define PATH_STEPS 24
-#define CGROUP_LEVELS 32
 
 #define RING_BYTES (1 << 21)
 #define RING_RESERVE (1 << 20)
@@ -109,93 +108,6 @@ PQ_INLINE struct pq_exec_event *begin_event(__u64 cgroup, __u32 flags)
 	BPF_CORE_READ_STR_INTO(&event->parent_command, parent, comm);
 	read_arguments(event, task);
 	return event;
-}
-
-PQ_INLINE long read_name(char *to, struct dentry *dentry)
-{
-	return bpf_probe_read_kernel_str(to, NAME_BYTES, BPF_CORE_READ(dentry, d_name.name));
-}
-
-/*
- * The names on the way from a file to the root of its mount namespace, then "/". What does not fit is left out, the
- * "/" first. A memfd has one name and is in no directory.
- */
-PQ_INLINE void read_names(char *names, struct file *file)
-{
-	struct mount *mount = mount_of(file);
-	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
-	__u32 offset = 0;
-
-	if (dentry == BPF_CORE_READ(dentry, d_parent)) {
-		read_name(names, dentry);
-		return;
-	}
-	for (int i = 0; i < PATH_STEPS && offset <= PQ_FILENAME_BYTES - NAME_BYTES; i++) {
-		struct dentry *above = BPF_CORE_READ(dentry, d_parent);
-		struct mount *outer = BPF_CORE_READ(mount, mnt_parent);
-		long size;
-
-		if (dentry == above || dentry == BPF_CORE_READ(mount, mnt.mnt_root)) {
-			if (!outer || outer == mount) {
-				names[offset] = '/';
-				break;
-			}
-			dentry = BPF_CORE_READ(mount, mnt_mountpoint);
-			mount = outer;
-			continue;
-		}
-		size = read_name(names + offset, dentry);
-		if (size <= 0)
-			break;
-		offset += size;
-		dentry = above;
-	}
-}
-
-/* up to 6.0 */
-struct cgroup___ids {
-	__u64 ancestor_ids[CGROUP_LEVELS];
-} __attribute__((preserve_access_index));
-
-PQ_INLINE __u64 ancestor_id(struct cgroup *cgroup, int level)
-{
-	struct cgroup *ancestor = 0;
-	__u64 id = 0;
-
-	if (bpf_core_field_exists(cgroup->ancestors)) {
-		bpf_core_read(&ancestor, sizeof(ancestor), &cgroup->ancestors[level]);
-		return BPF_CORE_READ(ancestor, kn, id);
-	}
-	bpf_core_read(&id, sizeof(id), &((struct cgroup___ids *)cgroup)->ancestor_ids[level]);
-	return id;
-}
-
-PQ_INLINE bool is_inside(struct cgroup *cgroup, __u64 id)
-{
-	int level = BPF_CORE_READ(cgroup, level);
-
-	for (int i = 0; i < CGROUP_LEVELS && i <= level; i++)
-		if (ancestor_id(cgroup, i) == id)
-			return true;
-	return false;
-}
-
-/* Whether the parent of a task is outside of a container. */
-PQ_INLINE bool comes_from_outside(struct task_struct *task, __u64 cgroup)
-{
-	return !is_inside(BPF_CORE_READ(task, real_parent, cgroups, dfl_cgrp), cgroup);
-}
-
-/*
- * Whether the engine is still preparing the current task. runc moves its child into the container's cgroup while the
- * child executes runc once more, from memory or from a file of the host (CVE-2019-5736); until it enters the container
- * the child has the mount namespace of its parent, and the parent is not in the container's cgroup. A process of the
- * container has a parent in the cgroup, or (the first one, orphans) one in another mount namespace.
- */
-PQ_INLINE bool is_being_prepared(struct task_struct *task, __u64 cgroup)
-{
-	return BPF_CORE_READ(task, nsproxy, mnt_ns) == BPF_CORE_READ(task, real_parent, nsproxy, mnt_ns) &&
-	       comes_from_outside(task, cgroup);
 }
 
 /*

@@ -65,6 +65,18 @@ PQ_INLINE struct mount *mount_of(struct file *file)
 	return (void *)BPF_CORE_READ(file, f_path.mnt) - bpf_core_field_offset(((struct mount *)0)->mnt);
 }
 
+/* The file behind a descriptor of the current task. */
+PQ_INLINE struct file *file_of(__u32 fd)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	struct file *file = 0;
+
+	if (fd < BPF_CORE_READ(table, max_fds))
+		bpf_probe_read_kernel(&file, sizeof(file), BPF_CORE_READ(table, fd) + fd);
+	return file;
+}
+
 PQ_INLINE struct dentry *upper_dentry(struct inode *inode)
 {
 	struct dentry *upper = NULL;

@@ -84,6 +84,7 @@ enum pq_event_kind {
 	PQ_EVENT_EXEC = 16,
 	PQ_EVENT_PACKET_SOCKET = 17,
 	PQ_EVENT_EXEC_REPEATED = 18, /* no event, only counted: ordinary executions over the budget */
+	PQ_EVENT_OPENED = 19,
 };
 
 struct pq_event_header {
@@ -177,6 +178,12 @@ struct pq_exec_event {
 	char filename[PQ_FILENAME_BYTES];
 	char interpreter[PQ_INTERPRETER_BYTES];
 	char arguments[PQ_ARGUMENTS_BYTES]; /* as they lie in memory, each with its NUL */
+};
+
+/* PQ_EVENT_OPENED: a file of the image was opened for the first time in this container. */
+struct pq_opened_event {
+	struct pq_event_header header;
+	char names[PQ_FILENAME_BYTES]; /* each with its NUL, from the file up to the root of its mounts */
 };
 
 /* PQ_EVENT_PACKET_SOCKET: a socket was asked for, or a frame came, that the hooks of IP do not see. */

@@ -17,6 +17,7 @@ from pratique.model import (
     FlowEvent,
     FlowVerdict,
     LossEvent,
+    OpenedEvent,
     PacketSocketEvent,
     PayloadEvent,
     PrivilegeEvent,
@@ -48,7 +49,7 @@ class Detector:
                 return judge_payload(event, subject)
             case WriteEvent() | BaitEvent() | PrivilegeEvent() | ConversationEvent():
                 return judge_recorded(event, subject)
-            case LossEvent() | CgroupEvent():
+            case LossEvent() | CgroupEvent() | OpenedEvent():
                 return []
 
     def decided(self, decision: Decision) -> list[Alert]:

@@ -88,4 +88,14 @@ class PayloadEvent(Struct, frozen=True, tag=True):
     """At most 128 bytes, from the first byte after the transport's header."""
 
 
-SensorEvent = FlowEvent | ExecEvent | PacketSocketEvent | LossEvent | CgroupEvent | PayloadEvent
+class OpenedEvent(Struct, frozen=True, tag=True):
+    """A file of the image was opened for the first time in a container: to be read, executed or mapped."""
+
+    at: float
+    cgroup: int
+    pid: int
+    path: str
+    """In the image, symbolic links resolved; ``…/`` at its start stands for what did not fit."""
+
+
+SensorEvent = FlowEvent | ExecEvent | PacketSocketEvent | LossEvent | CgroupEvent | PayloadEvent | OpenedEvent

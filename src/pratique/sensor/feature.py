@@ -6,6 +6,7 @@ Every blob that includes ``pratique/birth.h`` has its own ``pq_config``, ``pq_sl
 """
 
 import os
+import platform
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import ClassVar, Final, Protocol
@@ -16,6 +17,8 @@ from pratique.sensor.blob import BlobHeader, Loaded, ProgramHeader
 from pratique.sensor.kernel import AttachType, link_cgroup, link_tracepoint, link_tracing
 from pratique.sensor.maps import Map
 
+_WITHOUT_OPEN: Final = {"aarch64"}
+"""Machines whose only system calls to open a file are ``openat`` and ``openat2``."""
 _CGROUP_SECTIONS: Final = {
     "cgroup_skb/ingress": AttachType.CGROUP_INET_INGRESS,
     "cgroup_skb/egress": AttachType.CGROUP_INET_EGRESS,
@@ -70,6 +73,8 @@ class Feature:
         """
         with all_or_none() as links:
             for program in header.programs:
+                if platform.machine() in _WITHOUT_OPEN and program.section.endswith("_open"):
+                    continue
                 links.update(attach_program(loaded.programs[program.name], program, cgroups))
         return links
 

@@ -4,14 +4,13 @@ The kernel judges and kills; this module only puts what it tells into words. Eve
 written by whoever runs in the container.
 """
 
-import platform
 import struct
 from collections.abc import Mapping
 from typing import ClassVar, Final
 
 from pratique.model import ExecEvent, ExecFlag
 from pratique.sensor.blob import BlobHeader, Loaded
-from pratique.sensor.feature import Feature, all_or_none, attach_program
+from pratique.sensor.feature import Feature
 from pratique.sensor.homes import note_homes
 from pratique.sensor.wire import EventKind
 
@@ -19,8 +18,6 @@ _RECORD: Final = struct.Struct("=QQIIIIII16s16s256s64s512s")
 """``struct pq_exec_event``"""
 _ALL_FLAGS: Final = ~ExecFlag(0)
 _MAX_ARGUMENTS: Final = 16
-_WITHOUT_OPEN: Final = {"aarch64"}
-"""Machines whose only system calls to open a file are ``openat`` and ``openat2``."""
 
 
 class Process(Feature):
@@ -31,13 +28,9 @@ class Process(Feature):
 
     def attach(self, loaded: Loaded, header: BlobHeader, cgroups: Mapping[int, int]) -> dict[str, int]:
         """Attach, then note the file systems of the containers that are there."""
-        with all_or_none() as links:
-            for program in header.programs:
-                if platform.machine() in _WITHOUT_OPEN and program.section.endswith("_open"):
-                    continue
-                links.update(attach_program(loaded.programs[program.name], program, cgroups))
-            for parent in cgroups.values():
-                note_homes(loaded.maps["pq_homes"], parent)
+        links = super().attach(loaded, header, cgroups)
+        for parent in cgroups.values():
+            note_homes(loaded.maps["pq_homes"], parent)
         return links
 
     def decode(self, record: bytes, offset: float) -> ExecEvent | None:
@@ -63,7 +56,7 @@ def decode_execution(record: bytes, offset: float) -> ExecEvent | None:
         pid=pid,
         parent=parent,
         uid=uid,
-        filename=_path(filename) if ExecFlag.LIBRARY in flags else _text(filename),
+        filename=path_of(filename) if ExecFlag.LIBRARY in flags else _text(filename),
         interpreter=_text(interpreter),
         arguments=_arguments(arguments),
         command=_text(command),
@@ -77,8 +70,8 @@ def _text(raw: bytes) -> str:
     return raw.split(b"\0", 1)[0].decode(errors="backslashreplace")
 
 
-def _path(raw: bytes) -> str:
-    """Return the path of a mapped file from its names, the file's first; ``…/`` stands for what did not fit."""
+def path_of(raw: bytes) -> str:
+    """Return the path of a file from its names, the file's first; ``…/`` stands for what did not fit."""
     names = [_text(name) for name in raw.rstrip(b"\0").split(b"\0")]
     if names[-1] == "/":
         return "/" + "/".join(reversed(names[:-1]))

@@ -13,13 +13,14 @@ from pratique.sensor.cgroups import Child, Parent, children, host_netns_cookie, 
 from pratique.sensor.egress import Egress, FlowCounter, read_flows
 from pratique.sensor.feature import Feature
 from pratique.sensor.live import Live, remove_pins
+from pratique.sensor.opened import Opened
 from pratique.sensor.packet import PacketLink, PacketSocket
 from pratique.sensor.process import Process
 from pratique.sensor.tables import DEFAULT_POLICY, Place, Tables
 from pratique.sensor.wire import MAX_PARENTS, NUMBER, EventKind, KernelParent, sum_cpus
 
 LIVE: Final = "live"
-_FEATURES: Final[tuple[type[Feature], ...]] = (Egress, Process, PacketSocket, PacketLink)
+_FEATURES: Final[tuple[type[Feature], ...]] = (Egress, Process, PacketSocket, PacketLink, Opened)
 _LOSSES_EVERY_S: Final = 1.0
 _REMEMBERED: Final = 65536
 _CONTAINER_ID: Final = re.compile(r"[0-9a-f]{64}")

@@ -42,6 +42,7 @@ class EventKind(IntEnum):
     PACKET_SOCKET = 17
     EXEC_REPEATED = 18
     """No event: ordinary executions over the budget, see ``pratique/execution.h``."""
+    OPENED = 19
 
 
 class RuleShape(IntFlag):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pratique.model import DriftMode, EgressMode, EgressRule, KernelPolicy, Protocol
-from pratique.sensor import egress, wire
+from pratique.sensor import egress, opened, wire
 from tests.conftest import cannot
 
 HEADER = Path(__file__).parents[3] / "bpf" / "include" / "pratique" / "wire.h"
@@ -28,6 +28,7 @@ LAYOUTS: dict[str, tuple[struct.Struct, tuple[str, ...]]] = {
         ("cgroup", "policy", "port", "protocol", "family", "direction", "verdict", "unused", "address"),
     ),
     "pq_flow_value": (egress.FLOW_VALUE, ("packets", "bytes", "first", "last", "told", "command")),
+    "pq_opened_event": (opened.OPENED_EVENT, (*EVENT, "names")),
     "pq_cgroup_event": (egress.CGROUP_EVENT, (*EVENT, "created", "slot", "kind", "unused", "name")),
 }
 PREFIXES: dict[str, tuple[struct.Struct, tuple[str, ...], int]] = {
