@@ -55,31 +55,42 @@ class JournalAccount:
 
     def say(self, text: str) -> None:
         """Tell a step."""
-        self._log.info(text)
+        self._log.info(text, kind="step")
 
     def warn(self, text: str, hint: str = "") -> None:
         """Tell of something that does not work as it should."""
-        self._log.warning(text, hint=hint)
+        self._log.warning(text, kind="warning", hint=hint)
 
     def scanned(self, report: Report, fault: str) -> None:
         """Tell that an image was scanned."""
-        self._log.info("scanned", image=report.image.id, name=report.image.name, fault=fault)
+        self._log.info("scanned", kind="scan", image=report.image.id, name=report.image.name, fault=fault)
 
     def decided(self, decision: Decision) -> None:
         """Tell a refusal; what was let through is in the store."""
         if decision.verdict is Verdict.DENY:
-            self._log.warning("refused", rule=decision.rule, request=decision.subject, reason=decision.reason)
+            self._log.warning(
+                "refused",
+                kind="decision",
+                rule=decision.rule,
+                request=decision.subject,
+                reason=decision.reason,
+                source=decision.source,
+            )
 
     def alerted(self, alert: Alert) -> None:
         """Tell an alert."""
         tell = self._log.error if alert.severity.rank >= Severity.HIGH.rank else self._log.warning
         tell(
             alert.title,
+            kind="alert",
+            at=alert.at,
             rule=alert.rule,
+            severity=alert.severity,
             action=alert.action,
             image=alert.image,
             image_name=alert.image_name,
             container=alert.container,
+            container_name=alert.container_name,
             techniques=[technique.id for technique in alert.techniques],
             **{f"evidence_{key}": value for key, value in alert.evidence.items()},
         )

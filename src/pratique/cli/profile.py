@@ -37,8 +37,8 @@ def record_command(output: Path, docker_host: str | None, words: tuple[str, ...]
     Somewhere else:                pratique profile record -o deploy/shop.allow.yaml -- make integration
 
     Everything is let through and recorded; an agent that runs goes on undisturbed, and what it refuses is not
-    recorded. The same behaviour gives the same file: keep it beside the code, review its changes, and put it into a
-    host's policy with 'pratique policy merge'.
+    recorded. The same images with the same behaviour give the same file: keep it beside the code, review its changes,
+    and put it into a host's policy with 'pratique policy merge'.
 
     The exit code is that of COMMAND; when it fails, no file is written.
     """  # noqa: D301  # \b is click's mark for "do not re-wrap"

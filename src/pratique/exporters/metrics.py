@@ -6,11 +6,19 @@ Names follow ``pratique_<what>_<unit>``; see docs/notify.md.
 import time
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 
 from pratique import __version__
 from pratique.model import Alert, Decision, Detonation, Report
 
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, of no use here
 _SCAN_SECONDS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 60.0)
 
 

@@ -1,8 +1,10 @@
-"""What a running agent tells, when nobody reads it any more."""
+"""What a running agent tells, and that it goes on when nobody reads it any more."""
 
+import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -36,3 +38,29 @@ def test_agent_goes_on_when_what_it_says_cannot_be_written(account: str, reader:
     assert os.read(told, 100) == b"goes on"
     os.close(told)
     assert done.returncode == 0
+
+
+LOG = """
+from pratique.cli.agent import JournalAccount
+from tests.unit.store.values import alert, decision, report
+account = JournalAccount()
+account.say("protecting")
+account.warn("the engine is away", "wait")
+account.scanned(report(), "malware")
+account.decided(decision())
+account.alerted(alert())
+"""
+
+
+def test_journal_is_one_object_a_line_as_the_documents_say() -> None:
+    root = Path(__file__).parents[3]
+    done = subprocess.run([sys.executable, "-c", LOG], capture_output=True, text=True, check=True, cwd=root)
+    lines = {line["kind"]: line for line in map(json.loads, done.stderr.splitlines())}
+    assert list(lines) == ["step", "warning", "scan", "decision", "alert"]
+    documented = (root / "docs" / "notify.md").read_text()
+    for kind, line in lines.items():
+        assert {"event", "level", "timestamp"} <= set(line)
+        row = next(row for row in documented.splitlines() if row.startswith(f"| `{kind}` "))
+        for key in set(line) - {"kind", "event", "level", "timestamp"}:
+            assert f"`{key}`" in row or key.startswith("evidence_"), (kind, key)
+    assert lines["alert"]["evidence_address"] == "1.2.3.4"
