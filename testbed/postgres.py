@@ -29,11 +29,13 @@ class ThrowAwayPostgres:
     """A running server, as a context manager.
 
     :param durable: wait for the disk as a real server does; tests need not
+    :param data: where the cluster is kept afterwards, or was kept; None: nowhere
     :param settings: more of ``postgresql.conf``, ``name=value``
     """
 
-    def __init__(self, *, durable: bool = False, settings: tuple[str, ...] = ()) -> None:
+    def __init__(self, *, durable: bool = False, data: Path | None = None, settings: tuple[str, ...] = ()) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="pratique-postgres-"))
+        self._data = data or self.folder / "data"
         self._programs = programs()
         self._user = _USER if os.geteuid() == 0 else None
         self._settings = ("listen_addresses=", f"unix_socket_directories={self.folder}", *settings)
@@ -64,7 +66,7 @@ class ThrowAwayPostgres:
         options = [part for setting in self._settings for part in ("-c", setting)]
         log = (self.folder / "log").open("ab")
         self._server = subprocess.Popen(
-            [self._programs / "postgres", "-D", self.folder / "data", *options], user=self._user, stdout=log, stderr=log
+            [self._programs / "postgres", "-D", self._data, *options], user=self._user, stdout=log, stderr=log
         )
         log.close()
         deadline = time.monotonic() + _READY_S
@@ -79,9 +81,9 @@ class ThrowAwayPostgres:
                 return
 
     def stop(self) -> None:
-        """Stop the server at once; its data stays."""
+        """Stop the server, without waiting for its clients; its data stays."""
         if self._server is not None:
-            self._server.send_signal(signal.SIGQUIT)
+            self._server.send_signal(signal.SIGINT)
             self._server.wait()
             self._server = None
 
@@ -90,11 +92,8 @@ class ThrowAwayPostgres:
         try:
             if self._user is not None:
                 shutil.chown(self.folder, self._user)
-            subprocess.run(
-                [self._programs / "initdb", "-D", self.folder / "data", "-U", _USER, "-A", "trust", "-N", "-E", "UTF8",
-                 "--locale=C"],
-                user=self._user, cwd="/", check=True, capture_output=True,
-            )  # fmt: skip
+            if not (self._data / "PG_VERSION").exists():
+                self._initialise()
             self.start()
         except BaseException:
             self._remove()
@@ -105,6 +104,15 @@ class ThrowAwayPostgres:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._remove()
+
+    def _initialise(self) -> None:
+        assert self._programs is not None
+        self._data.mkdir(parents=True, exist_ok=True)
+        if self._user is not None:
+            shutil.chown(self._data, self._user)
+        options = ["-U", _USER, "-A", "trust", "-N", "-E", "UTF8", "--locale=C"]
+        command: list[str | Path] = [self._programs / "initdb", "-D", self._data, *options]
+        subprocess.run(command, user=self._user, cwd="/", check=True, capture_output=True)
 
     def _remove(self) -> None:
         self.stop()

@@ -73,7 +73,9 @@ def _head(radius: BlastRadius) -> Iterator[str]:
 
 
 def _services(radius: BlastRadius) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = [("RISK", "SERVICE", "CONTAINERS", "RUNNING", "WORST", "LOADED", "REACHED", "NEEDED BY", "SINCE")]
+    rows: list[tuple[str, ...]] = [
+        ("RISK", "SERVICE", "CONTAINERS", "RUNNING", "WORST", "LOADED", "REACHED", "NEEDED BY", "SINCE")
+    ]
     rows += [
         (
             f"{one.risk.score:.1f}",

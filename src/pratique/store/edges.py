@@ -58,13 +58,15 @@ class _Directory:
     def peer(self, flow: Flow, host: str) -> int | Service | None:
         """Return the number of the service that a flow's address stood for, an outsider, or None for nobody."""
         rows = self._addresses.get(text(flow.address), ())
-        mine = [row for row in rows if row.service and row.host == host and row.holds(flow.last_seen)]
+        held = [row for row in rows if row.service and row.holds(flow.last_seen)]
+        mine = [row for row in held if row.host == host]
         if mine:
             return max(mine, key=lambda row: row.since).service
         hosts = [row.host for row in rows if not row.service]
         if hosts:
             return self._published(flow, host if host in hosts else hosts[0])
-        return outsider(flow.address)
+        # Networks that span hosts give each address once; those of single hosts give the same ones everywhere.
+        return held[0].service if len(held) == 1 else outsider(flow.address)
 
     def _published(self, flow: Flow, host: str) -> int | Service:
         if flow.direction is Direction.EGRESS:
