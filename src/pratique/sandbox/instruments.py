@@ -112,7 +112,10 @@ class Instruments:
             recorded=tuple(completed(sorted(self._recorded, key=lambda event: event.at), sensed, cgroup)),
             cpus=options.cpus,
             slept_s=self._supervisor.sleeps.skipped_s if self._supervisor else 0.0,
-            omitted=self._omitted + self._watcher.overflows + (self._sinkhole.omitted if self._sinkhole else 0),
+            omitted=self._omitted
+            + self._watcher.overflows
+            + (self._sinkhole.omitted if self._sinkhole else 0)
+            + (self._supervisor.omitted if self._supervisor else 0),
             output=output or bytes(self._output),
             unread=self._job.unread,
             **facts,

@@ -22,7 +22,7 @@ from typing import Final
 from msgspec import Struct
 
 from pratique.model import PrivilegeEvent
-from pratique.sandbox.numbers import names_by_number
+from pratique.sandbox.numbers import is_compact, names_by_number
 from pratique.sandbox.seccomp import SLEEPS, WAITS
 from pratique.sandbox.sleeps import Sleeps
 from pratique.text import printable
@@ -32,16 +32,20 @@ _REQUEST: Final = struct.Struct("=QIIiIQ6Q")
 _ANSWER: Final = struct.Struct("=QqiI")
 """``struct seccomp_notif_resp``"""
 _TIMESPEC: Final = struct.Struct("=qq")
+_COMPACT_TIMESPEC: Final = struct.Struct("=ii")
 _RECEIVE: Final = 0xC0502100
 _SEND: Final = 0xC0182101
 _IS_VALID: Final = 0x40082102
 _CONTINUE: Final = 1
 _TIMER_ABSTIME: Final = 1
 _MOST_TEXT: Final = 256
+_MOST_ALIKE: Final = 500
+"""Tries of one call that are told one by one."""
 _PATIENCE_S: Final = 0.2
 _STATE_BYTES: Final = 1 << 16
 _TEXTS: Final = {
     "mount": (2, 0, 1),
+    "umount": (0,),
     "umount2": (0,),
     "pivot_root": (0,),
     "chroot": (0,),
@@ -73,6 +77,11 @@ _NAMESPACES: Final = {
     0x40000000: "net",
 }
 _FLAGS: Final = {"unshare": 0, "clone": 0, "setns": 1}
+_LONG_TIME: Final = "_time64"
+"""What calls of 32-bit programs are called that have times of 64 bits."""
+_TIMES: Final = {"nanosleep": 0, "clock_nanosleep": 2, "ppoll": 2}
+"""The argument that points at a time; else it is the fifth."""
+_TIMEVALS: Final = frozenset({"select", "_newselect"})
 _CLOCKS: Final = frozenset({time.CLOCK_REALTIME, time.CLOCK_MONOTONIC, time.CLOCK_BOOTTIME, time.CLOCK_TAI})
 _NUMBERS: Final = {"ptrace": (0, 1), "bpf": (0,), "keyctl": (0,), "reboot": (2,), "kcmp": (0, 1), "syslog": (0,)}
 
@@ -84,6 +93,8 @@ class Call(Struct, frozen=True):
     thread: int
     name: str
     arguments: tuple[int, ...]
+    compact: bool = False
+    """Of a program of 32 bits."""
 
 
 class Supervisor:
@@ -94,6 +105,8 @@ class Supervisor:
 
     def __init__(self, listener: socket.socket, record: Callable[[PrivilegeEvent], None]) -> None:
         self.sleeps = Sleeps()
+        self.omitted = 0
+        self._counts: dict[str, int] = {}
         self._listener = listener
         self._record = record
         self._names = names_by_number()
@@ -161,15 +174,13 @@ class Supervisor:
             if error.errno in {errno.ENOENT, errno.EINTR, errno.EAGAIN}:
                 return  # the caller was killed meanwhile
             raise
-        number, thread, _, call_number, _, _, *arguments = _REQUEST.unpack(buffer)
-        call = Call(number, thread, self._names.get(call_number, f"call {call_number}"), tuple(arguments))
+        number, thread, _, call_number, architecture, _, *arguments = _REQUEST.unpack(buffer)
+        name = self._names.get((architecture, call_number), f"call {call_number}")
+        call = Call(number, thread, name, tuple(arguments), is_compact(architecture))
         if call.name in SLEEPS or call.name in WAITS:
             self._sleep(filter_fd, call)
         else:
-            event = self._describe(filter_fd, call)
-            self._send(filter_fd, call.id, error=-errno.EPERM)
-            if event is not None:
-                self._record(event)
+            self._refuse(filter_fd, call)
 
     def _sleep(self, filter_fd: int, call: Call) -> None:
         wanted = wanted_sleep(call, lambda address: _read(call.thread, address, _TIMESPEC.size))
@@ -178,6 +189,16 @@ class Supervisor:
             self._send(filter_fd, call.id, flags=_CONTINUE)
         else:
             heapq.heappush(self._held, (time.monotonic() + pause, call.id))
+
+    def _refuse(self, filter_fd: int, call: Call) -> None:
+        """Refuse and record. Whoever tries for ever is only counted, so that it costs next to nothing."""
+        count = self._counts[call.name] = self._counts.get(call.name, 0) + 1
+        event = self._describe(filter_fd, call) if count <= _MOST_ALIKE else None
+        self._send(filter_fd, call.id, error=-errno.EPERM)
+        if event is not None:
+            self._record(event)
+        elif count > _MOST_ALIKE:
+            self.omitted += 1
 
     def _describe(self, filter_fd: int, call: Call) -> PrivilegeEvent | None:
         """Return the event; None when the caller died before it was certain whose memory that was."""
@@ -200,27 +221,25 @@ def wanted_sleep(call: Call, read: Callable[[int], bytes]) -> float | None:
 
     :param read: reads the caller's memory: 16 bytes, or fewer where there are none
     """
-    absolute = False
-    clock = time.CLOCK_REALTIME
+    name = call.name.removesuffix(_LONG_TIME)
+    layout = _COMPACT_TIMESPEC if call.compact and name == call.name else _TIMESPEC
     arguments = call.arguments
-    if call.name == "poll":
+    if name == "poll":
         milliseconds = arguments[2] & 0xFFFFFFFF
         return None if milliseconds >= 1 << 31 else milliseconds / 1000
-    if call.name == "clock_nanosleep":
-        clock, absolute, address = arguments[0] & 0xFFFFFFFF, bool(arguments[1] & _TIMER_ABSTIME), arguments[2]
-    else:
-        address = arguments[{"nanosleep": 0, "ppoll": 2}.get(call.name, 4)]
+    address = arguments[_TIMES.get(name, 4)]
     data = read(address) if address else b""
-    if len(data) < _TIMESPEC.size:
+    if len(data) < layout.size:
         return None
-    seconds, fraction = _TIMESPEC.unpack_from(data)
-    if call.name == "select":
-        fraction *= 1000  # struct timeval
+    seconds, fraction = layout.unpack_from(data)
+    if name in _TIMEVALS:
+        fraction *= 1000
     if seconds < 0 or not 0 <= fraction < 1_000_000_000:
         return None
     wanted: float = seconds + fraction / 1e9
-    if not absolute:
+    if name != "clock_nanosleep" or not arguments[1] & _TIMER_ABSTIME:
         return wanted
+    clock = arguments[0] & 0xFFFFFFFF
     return wanted - time.clock_gettime(clock) if clock in _CLOCKS else None
 
 

@@ -35,17 +35,35 @@ tee tgkill time timer_create timer_delete timer_getoverrun timer_gettime timer_s
 timerfd_settime times tkill truncate umask uname unlink unlinkat utime utimensat utimes vfork vmsplice wait4 waitid
 write writev
 """
+_ALLOWED_COMPACT: Final = """
+_llseek chown32 clock_getres_time64 clock_gettime64 fadvise64_64 fchown32 fcntl64 fstat64 fstatat64 fstatfs64
+ftruncate64 futex_time64 getegid32 geteuid32 getgid32 getgroups32 getresgid32 getresuid32 getuid32 io_pgetevents_time64
+ipc lchown32 lstat64 mmap2 mq_timedreceive_time64 mq_timedsend_time64 nice readdir recvmmsg_time64
+rt_sigtimedwait_time64 sched_rr_get_interval_time64 semtimedop_time64 sendfile64 setfsgid32 setfsuid32 setgid32
+setgroups32 setregid32 setresgid32 setresuid32 setreuid32 setuid32 sigaction signal sigpending sigprocmask sigreturn
+sigsuspend socketcall stat64 statfs64 timer_gettime64 timer_settime64 timerfd_gettime64 timerfd_settime64 truncate64
+ugetrlimit utimensat_time64 waitpid
+"""
+"""What only programs of 32 bits have."""
 _REFUSED: Final = """
-acct add_key bpf chroot clock_adjtime clock_settime delete_module fanotify_init finit_module fsmount fsopen init_module
-ioperm iopl kcmp kexec_file_load kexec_load keyctl lookup_dcookie mount mount_setattr move_mount open_by_handle_at
-open_tree perf_event_open pidfd_getfd pivot_root process_madvise process_vm_readv process_vm_writev ptrace quotactl
-reboot request_key setdomainname sethostname setns settimeofday swapoff swapon syslog umount2 unshare userfaultfd
-vhangup
+acct add_key bpf chroot clock_adjtime clock_adjtime64 clock_settime clock_settime64 delete_module fanotify_init
+finit_module fsmount fsopen init_module ioperm iopl kcmp kexec_file_load kexec_load keyctl lookup_dcookie mount
+mount_setattr move_mount open_by_handle_at open_tree perf_event_open pidfd_getfd pivot_root process_madvise
+process_vm_readv process_vm_writev ptrace quotactl reboot request_key setdomainname sethostname setns settimeofday stime
+swapoff swapon syslog umount umount2 unshare userfaultfd vhangup
 """
 REFUSED: Final = frozenset(_REFUSED.split())
 """What containers have no business with; each try is recorded."""
-SLEEPS: Final = frozenset({"clock_nanosleep", "nanosleep"})
-WAITS: Final = {"poll": 1, "ppoll": 1, "pselect6": 0, "select": 0}
+SLEEPS: Final = frozenset({"clock_nanosleep", "clock_nanosleep_time64", "nanosleep"})
+WAITS: Final = {
+    "_newselect": 0,
+    "poll": 1,
+    "ppoll": 1,
+    "ppoll_time64": 1,
+    "pselect6": 0,
+    "pselect6_time64": 0,
+    "select": 0,
+}
 """The argument that is the number of descriptors. They sleep where they are given nothing to wait for but a time."""
 CLONE_NAMESPACES: Final = 0x7E020000
 """Every ``CLONE_NEW…`` but ``CLONE_NEWTIME``, whose bit means something else to clone(2)."""
@@ -61,7 +79,8 @@ _EPERM: Final = 1
 _ENOSYS: Final = 38
 _HIGHEST_FAMILY: Final = 38
 """``AF_ALG``, and ``AF_VSOCK`` behind it: to the kernel's crypto and to the hypervisor."""
-_ARCHITECTURES: Final = {"x86_64": "SCMP_ARCH_X86_64", "aarch64": "SCMP_ARCH_AARCH64"}
+_ARCHITECTURES: Final = {"x86_64": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"], "aarch64": ["SCMP_ARCH_AARCH64"]}
+"""A program for any other architecture is killed: its calls could not be told."""
 
 
 def profile(listener: str, *, skip_sleeps: bool) -> dict[str, Any]:
@@ -70,7 +89,7 @@ def profile(listener: str, *, skip_sleeps: bool) -> dict[str, Any]:
     :param listener: the Unix socket on which the keeper waits for the filter's descriptor
     """
     rules = [
-        _rule(_ALLOW, _ALLOWED.split()),
+        _rule(_ALLOW, (_ALLOWED + _ALLOWED_COMPACT).split()),
         _rule(_NOTIFY, REFUSED),
         # Its flags lie in memory, where a filter cannot look; C libraries fall back to clone.
         {**_rule(_ERRNO, ["clone3"]), "errnoRet": _ENOSYS},
@@ -96,7 +115,7 @@ def profile(listener: str, *, skip_sleeps: bool) -> dict[str, Any]:
     return {
         "defaultAction": _ERRNO,
         "defaultErrnoRet": _EPERM,
-        "architectures": [_ARCHITECTURES[platform.machine()]],
+        "architectures": _ARCHITECTURES[platform.machine()],
         "listenerPath": listener,
         "syscalls": rules,
     }

@@ -93,6 +93,7 @@ class Stage:
         begin = Begin(authority.dump(), job.options.max_events)
         sinkhole = Sinkhole(self._undo, self._engine_socket(), begin)
         instruments = Instruments(job, self._undo, bait, MERGED)
+        sinkhole.wait_ready()
         instruments.listen_to(sinkhole)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._undo.callback(listener.close)

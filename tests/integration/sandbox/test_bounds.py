@@ -102,6 +102,19 @@ def test_spray_of_connections_does_not_drown_the_rest() -> None:
     assert sum(isinstance(event, FlowEvent) for event in recording.sensed) > 500
 
 
+STORM = """
+#include <sys/mount.h>
+int main(void) { for (int i = 0; i < 20000; i++) mount("a", "b", "tmpfs", 0, 0); return 0; }
+"""
+
+
+def test_storm_of_refused_calls_is_counted() -> None:
+    recording = play(image({"bin/storm": compiled("storm", STORM)}, Cmd=["/bin/storm"]), for_s=60.0)
+    assert recording.ending is Ending.EXITED
+    assert len(recording.recorded) == 500
+    assert recording.omitted == 19_500
+
+
 def test_sleeper_in_a_loop_neither_waits_nor_storms() -> None:
     recording = play("i=0; while [ $i -lt 200 ]; do sleep 1; i=$((i + 1)); done; echo woke", for_s=120.0)
     assert b"woke" in recording.output

@@ -1,5 +1,9 @@
 """What a run tells, of one program that does a little of everything."""
 
+import platform
+
+import pytest
+
 from pratique.model import Ending, ExecEvent, ExecFlag, FlowEvent, Protocol, Recording, Service
 from tests.integration.sandbox.played import bites, compiled, conversations, image, play, privileges, writes
 
@@ -216,3 +220,31 @@ def test_files_of_the_image_are_no_bait() -> None:
     recording = play(image(own, Cmd=["/bin/cat", "/root/.ssh/id_rsa", "/var/run/docker.sock"]))
     assert recording.output == b"the image's ownits own too"
     assert bites(recording) == []
+
+
+COMPACT = """
+#include <sys/mman.h>
+static long old(long number, long a, long b, long c, long d)
+{
+	long result;
+	asm volatile("int $0x80" : "=a"(result) : "a"(number), "b"(a), "c"(b), "d"(c), "S"(d) : "memory");
+	return result;
+}
+int main(void)
+{
+	char *low = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	int *time = (int *)low;
+	time[0] = 600;
+	old(162, (long)low, 0, 0, 0);
+	__builtin_memcpy(low, "proc", 5);
+	return -old(21, (long)low, (long)low, (long)low, 0);
+}
+"""
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="how programs of 32 bits call an x86 kernel")
+def test_calls_of_programs_of_32_bits_are_seen_as_well() -> None:
+    recording = play(image({"bin/compact": compiled("compact", COMPACT)}, Cmd=["/bin/compact"]))
+    assert (recording.ending, recording.exit_code) == (Ending.EXITED, 1)
+    assert privileges(recording) == {"mount": "proc proc proc"}
+    assert recording.slept_s > 590

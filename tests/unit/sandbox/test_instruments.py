@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pratique.model import ConversationEvent, ExecEvent, ExecFlag, Protocol, Service, WriteEvent
 from pratique.sandbox import leftovers, meters
@@ -30,18 +31,28 @@ def conversation(port: int) -> ConversationEvent:
     return ConversationEvent(1.0, Service.TCP, Protocol.TCP, "192.0.2.1", port)
 
 
-def test_conversations_alike_and_too_many_are_only_counted() -> None:
+def test_of_conversations_alike_the_first_and_the_last_are_told() -> None:
+    reader, writer = os.pipe()
+    teller = Teller(writer, 100)
+    for at in range(90):
+        teller.tell(replace(conversation(1), at=float(at)))
+    teller.close()
+    messages = told(reader)
+    times = [message.event.at for message in messages if message.event]
+    assert times == [*range(20), 89]
+    assert messages[-1].omitted == 0
+
+
+def test_too_many_conversations_are_only_counted() -> None:
     reader, writer = os.pipe()
     teller = Teller(writer, 25)
-    for _ in range(30):
-        teller.tell(conversation(1))
-    for port in range(2, 12):
+    for port in range(2, 32):
         teller.tell(conversation(port))
     teller.close()
     messages = told(reader)
     assert len([each for each in messages if each.event]) == 25
     assert messages[-1].last
-    assert messages[-1].omitted == 10 + 5
+    assert messages[-1].omitted == 5
 
 
 def execution(at: float, pid: int, command: str) -> ExecEvent:

@@ -4,6 +4,7 @@ import datetime as dt
 import ipaddress
 import ssl
 import tempfile
+from functools import cached_property
 from typing import Final, Self
 
 from cryptography import x509
@@ -24,7 +25,6 @@ class Authority:
     def __init__(self, key: rsa.RSAPrivateKey, certificate: x509.Certificate) -> None:
         self._key = key
         self._certificate = certificate
-        self._server_key = _new_key()
         self._contexts: dict[str, ssl.SSLContext] = {}
 
     @classmethod
@@ -64,6 +64,10 @@ class Authority:
         if len(self._contexts) < _MOST_CONTEXTS:
             self._contexts[name] = context
         return context
+
+    @cached_property
+    def _server_key(self) -> rsa.RSAPrivateKey:
+        return _new_key()
 
     def _issue(self, name: str) -> bytes:
         builder = _builder(_name(name), self._certificate.subject, self._server_key.public_key())

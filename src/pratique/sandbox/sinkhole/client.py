@@ -18,7 +18,7 @@ _MOST_MESSAGE: Final = 1 << 20
 
 
 class Sinkhole:
-    """A sinkhole in a network namespace of its own.
+    """A sinkhole in a network namespace of its own, which starts meanwhile.
 
     :param undo: ends it when closed
     :param engine: the listening bait in place of the engine's socket
@@ -42,6 +42,12 @@ class Sinkhole:
         message = msgspec.msgpack.encode(begin)
         self._input.write(len(message).to_bytes(LENGTH, "big") + message)
         self._input.flush()
+
+    def wait_ready(self) -> None:
+        """Wait until it listens.
+
+        :raises SandboxError: when it did not come up
+        """
         if self._read() is None:
             msg = "the sandbox's sinkhole did not start"
             raise SandboxError(msg)

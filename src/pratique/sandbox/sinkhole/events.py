@@ -13,6 +13,9 @@ MOST_PAYLOAD: Final = 512
 _MOST_ALIKE: Final = 20
 
 
+_Key = tuple[Service, Protocol, str, int, str, str]
+
+
 class Begin(Struct, frozen=True):
     """What the keeper tells the sinkhole first."""
 
@@ -35,7 +38,9 @@ class Teller:
     def __init__(self, fd: int, max_events: int) -> None:
         self._fd = fd
         self._left = max_events
-        self._alike: dict[tuple[Service, Protocol, str, int, str, str], int] = {}
+        self._alike: dict[_Key, int] = {}
+        self._held: dict[tuple[Service, Protocol, str, int, str, str], ConversationEvent] = {}
+        """The last of those that are one too many: nothing of what came between is news, but that there was one more."""
         self.omitted = 0
 
     def tell(self, event: ConversationEvent | BaitEvent) -> None:
@@ -44,14 +49,10 @@ class Teller:
             key = (event.service, event.protocol, event.address, event.port, event.name, event.request)
             count = self._alike.get(key, 0)
             if count >= _MOST_ALIKE:
-                self.omitted += 1
+                self._held[key] = event
                 return
             self._alike[key] = count + 1
-        if self._left <= 0:
-            self.omitted += 1
-            return
-        self._left -= 1
-        self._write(Told(event))
+        self._pass_on(event)
 
     def ready(self) -> None:
         """Say that every listener is there."""
@@ -59,8 +60,17 @@ class Teller:
 
     def close(self) -> None:
         """Say what was left out, and end."""
+        for event in self._held.values():
+            self._pass_on(event)
         self._write(Told(omitted=self.omitted, last=True))
         os.close(self._fd)
+
+    def _pass_on(self, event: ConversationEvent | BaitEvent) -> None:
+        if self._left <= 0:
+            self.omitted += 1
+            return
+        self._left -= 1
+        self._write(Told(event))
 
     def _write(self, message: Told) -> None:
         data = msgspec.msgpack.encode(message)
