@@ -1,6 +1,6 @@
-"""The market: the shop and its neighbours, a host as a small team has it, for the console to show.
+"""The market: the shop, the fleet and some neighbours, a host as a small team has it, for the console to show.
 
-Besides the shop's own there are ``web``, which strangers reach, ``reports``, whose list is still being learnt,
+The neighbours are ``web``, which asks the shop, ``reports``, whose list is still being learnt,
 ``courier``, which lacks a rule and asks again and again, ``nightly``, which somebody will quarantine, and ``banner``,
 whose labels hold a script.
 """
@@ -16,8 +16,10 @@ from msgspec.structs import replace
 
 from pratique.model import EgressMode, Protocol
 from pratique.policy import Allow, Builds, ImagePolicy, parse, render
-from testbed import images
+from testbed import fleet, images
+from testbed.fleet import Fleet
 from testbed.images import Image
+from testbed.protection import Protection
 from testbed.servers import PAYMENT_PORT
 from testbed.shop import CHECKOUT, REDIS, REDIS_PORT, policy
 from testbed.stage import Stage
@@ -27,6 +29,7 @@ SCRIPT: Final = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 """What must never be more than text."""
 PAYMENT: Final = (OUTSIDE, PAYMENT_PORT)
 _CHECKOUT_PORT: Final = 8080
+_SHOPPING: Final = f"while :; do busybox wget -q -O /dev/null http://127.0.0.1:{fleet.PORT}/; sleep 1; done"
 _SCENES: Final = ("a1", "b1", "c1", "d1", "d6.4")
 """Steps of the attack that leave something to see: refused requests, a killed program, refused traffic."""
 
@@ -44,21 +47,28 @@ def neighbours() -> dict[str, Image]:
 
 
 class Market:
-    """The neighbours' containers on the shop's network."""
+    """The neighbours' containers on the shop's network, and the fleet, in which somebody shops all the time.
 
-    def __init__(self, stage: Stage) -> None:
+    :param replicas: of the fleet's services
+    """
+
+    def __init__(self, stage: Stage, replicas: int = 1) -> None:
         self.stage = stage
         self.client = stage.engine.client()
         for image in neighbours().values():
             image.load(self.client)
-        self.web = self._run("web", ports={"8080/tcp": ("127.0.0.1", 8080)}, labels=_compose("shop", "web"))
+        self.fleet = Fleet(self.client, replicas)
+        self._customer = stage.engine.network.start(["busybox", "sh", "-c", _SHOPPING])
+        self.web = self._run("web", labels=_compose("shop", "web"))
         self.reports = self._run("reports")
         self.courier = self._run("courier")
         self.nightly = self._run("nightly", labels=_compose("batch", "nightly"))
         self.banner = self._run("banner", labels=_compose("ads", SCRIPT))
 
     def close(self) -> None:
-        """Close the connection to the engine."""
+        """Let the customer go and close the connection to the engine."""
+        self._customer.kill()
+        self._customer.wait()
         self.client.close()
 
     def suffer(self) -> None:
@@ -73,10 +83,9 @@ class Market:
         name: str,
         *,
         labels: dict[str, str] | None = None,
-        ports: dict[str, tuple[str, int] | int | list[int] | None] | None = None,
     ) -> Container:
         image = neighbours()[name].reference
-        return self.client.containers.run(image, name=name, network="shop", detach=True, labels=labels, ports=ports)
+        return self.client.containers.run(image, name=name, network="shop", detach=True, labels=labels)
 
 
 def policy_of_market() -> str:
@@ -91,7 +100,14 @@ def policy_of_market() -> str:
         _entry("nightly", allow=(payment,)),
         _entry("banner"),
     )
-    return render(replace(document, images=document.images + entries))
+    fleet_entries = parse(fleet.policy().encode()).images
+    return render(replace(document, images=document.images + entries + fleet_entries))
+
+
+def import_advisories(protection: Protection) -> None:
+    """Tell Pratique of the vulnerability that is planted in the fleet."""
+    path = fleet.write_advisories(protection.engine.folder / "advisories.zip")
+    protection.run("db", "import", str(path))
 
 
 def _entry(name: str, *, egress: EgressMode = EgressMode.ENFORCE, allow: tuple[Allow, ...] = ()) -> ImagePolicy:

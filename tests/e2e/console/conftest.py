@@ -1,16 +1,16 @@
 """The market under ``pratique up``, and its console in a real Chromium."""
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import pytest
 from playwright.sync_api import Page
 
 from testbed.browser import CHROMIUM
 from testbed.console import ADDRESS, open_console
-from testbed.market import Market, policy_of_market
+from testbed.market import Market, import_advisories, policy_of_market
 from testbed.protection import Protection
-from testbed.stage import open_stage
+from testbed.stage import Stage, open_stage
 from tests.conftest import cannot
 from tests.e2e.console.live import Live, watched
 
@@ -23,12 +23,21 @@ def live(root: None) -> Iterator[Live]:
         cannot(f"needs {CHROMIUM}: 'make setup' installs it")
     with (
         open_stage("hybrid", daemon_json={"live-restore": True}) as stage,
-        Protection(stage.engine, policy_of_market(), console=ADDRESS) as protection,
+        protected(stage) as protection,
         closing(Market(stage)) as market,
         open_console(protection) as console,
     ):
         market.suffer()
         yield Live(market, protection, console)
+
+
+@contextmanager
+def protected(stage: Stage) -> Iterator[Protection]:
+    """Protect the host, with what is known about vulnerabilities imported first."""
+    protection = Protection(stage.engine, policy_of_market(), console=ADDRESS)
+    import_advisories(protection)
+    with protection:
+        yield protection
 
 
 @pytest.fixture

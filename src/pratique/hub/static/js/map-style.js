@@ -2,8 +2,8 @@
 import { colour } from "./colours.js";
 
 const FONT = "Inter, system-ui, sans-serif";
-export const NODE_HEIGHT = 40;
-const NODE_WIDTH = 148;
+export const NODE_HEIGHT = 48;
+const NODE_WIDTH = 176;
 
 export function style() {
   const [text, muted, surface, line, red, blue, orange] = [
@@ -16,7 +16,7 @@ export function style() {
       style: {
         shape: "round-rectangle", width: NODE_WIDTH, height: NODE_HEIGHT,
         "background-color": surface, "border-width": 1.5, "border-color": line,
-        label: "data(label)", color: text, "font-family": FONT, "font-size": 13, "font-weight": 600,
+        label: "data(label)", color: text, "font-family": FONT, "font-size": 17, "font-weight": 600,
         "text-valign": "center", "text-wrap": "ellipsis", "text-max-width": NODE_WIDTH - 18, "min-zoomed-font-size": 6,
         "overlay-opacity": 0,
       },
@@ -29,7 +29,7 @@ export function style() {
     { selector: "node[kind = 'internet']", style: { shape: "ellipse" } },
     { selector: "node[kind = 'host']", style: { shape: "cut-rectangle" } },
     { selector: "node[kind = 'vulnerability']", style: { shape: "octagon", "border-color": red, "border-width": 3 } },
-    { selector: "node[kind = 'package']", style: { shape: "tag", "border-color": orange, "text-max-width": 108 } },
+    { selector: "node[kind = 'package']", style: { shape: "tag", "border-color": orange, "text-max-width": 136 } },
     { selector: "node[kind = 'image']", style: { shape: "barrel" } },
     { selector: "node[state = 'learning']", style: { "border-color": blue, "border-style": "dotted" } },
     { selector: "node[state = 'unlisted']", style: { "border-color": orange, "border-style": "dashed" } },
@@ -43,7 +43,7 @@ export function style() {
       style: {
         width: 1.6, "curve-style": "bezier", "line-color": line, "control-point-step-size": 34,
         "target-arrow-shape": "triangle", "target-arrow-color": line, "arrow-scale": 0.9,
-        label: "data(label)", color: muted, "font-family": FONT, "font-size": 11, "min-zoomed-font-size": 8,
+        label: "data(label)", color: muted, "font-family": FONT, "font-size": 13, "min-zoomed-font-size": 7,
         "text-background-color": ground, "text-background-opacity": 0.9, "text-background-padding": 2,
         "text-background-shape": "round-rectangle", "overlay-opacity": 0,
       },
@@ -61,10 +61,10 @@ export function style() {
         "font-weight": 600, "z-index": 5,
       },
     },
-    { selector: ".dim", style: { opacity: 0.22 } },
+    { selector: ".dim", style: { opacity: 0.3 } },
     { selector: "edge.near", style: { label: "data(label)", "line-color": accent, "target-arrow-color": accent } },
     { selector: "edge.near[refused > 0]", style: { label: "data(refusal)", "line-color": red, "target-arrow-color": red } },
     { selector: ":selected", style: { "underlay-color": accent, "underlay-opacity": 0.25, "underlay-padding": 7 } },
-    { selector: ".struck", style: { "underlay-color": red, "underlay-opacity": 0.45, "underlay-padding": 9 } },
+    { selector: ".struck", style: { "underlay-color": red, "underlay-opacity": 0.3, "underlay-padding": 5 } },
   ];
 }

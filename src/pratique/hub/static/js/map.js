@@ -86,6 +86,8 @@ function strike(edge) {
 function listen(graph, place, dense) {
   graph.on("tap", "edge[href]", ({ target }) => open(target, place));
   graph.on("tap", "node[href]", ({ target }) => open(target, place));
+  graph.on("tap", ({ target }) => target === graph && close(place));
+  document.addEventListener("keydown", ({ key }) => key === "Escape" && close(place));
   graph.on("mouseover", "node, edge", ({ target }) => focus(graph, target, dense));
   graph.on("mouseout", "node, edge", () => unfocus(graph));
   graph.on("mouseover", "[href]", () => place.classList.add("over"));
@@ -96,6 +98,10 @@ function open(element, place) {
   const panel = place.dataset.panel;
   if (panel) window.htmx.ajax("GET", element.data("href"), { target: panel, swap: "innerHTML" });
   else location.assign(element.data("href"));
+}
+
+function close(place) {
+  if (place.dataset.panel) document.querySelector(place.dataset.panel).replaceChildren();
 }
 
 // In a dense graph all the rest is left as it is: to dim a thousand elements takes longer than a frame.
