@@ -39,6 +39,9 @@ from pratique.sensor.process import Process
 _FEATURES: Final = (Egress, Process, PacketSocket)
 """Not ``packet-link``: it would attach to the host's interfaces, and no frame of the sandbox reaches one."""
 _POLICY: Final = KernelPolicy(id=0, egress=EgressMode.LEARN, drift=DriftMode.ALERT)
+_REPEATED: Final = "/exec_repeated"
+_BUDGET_A_SECOND: Final = 500
+"""Ordinary executions of one container that the sensor tells in a second: ``CONTAINER_PER_SECOND``."""
 _POLL_MS: Final = 100
 _BATCH: Final = 1_000
 _DRAIN_BYTES: Final = 1 << 16
@@ -57,6 +60,7 @@ class Instruments:
         self._sensed: list[SensorEvent] = []
         self._recorded: list[RecordedEvent] = []
         self._omitted = 0
+        self._repeated = 0
         self._output = bytearray()
         self._threads: list[threading.Thread] = []
         self._supervisor: Supervisor | None = None
@@ -113,6 +117,7 @@ class Instruments:
             cpus=options.cpus,
             slept_s=self._supervisor.sleeps.skipped_s if self._supervisor else 0.0,
             omitted=self._omitted
+            + (self._repeated if is_storm(sensed) else 0)
             + self._watcher.overflows
             + (self._sinkhole.omitted if self._sinkhole else 0)
             + (self._supervisor.omitted if self._supervisor else 0),
@@ -181,7 +186,10 @@ class Instruments:
         if isinstance(event, CgroupEvent):
             return
         if isinstance(event, LossEvent):
-            self._omitted += event.count
+            if event.source.endswith(_REPEATED):
+                self._repeated += event.count
+            else:
+                self._omitted += event.count
         elif len(self._sensed) < self._job.options.max_events:
             if isinstance(event, ExecEvent):
                 event = replace(event, uid=max(0, event.uid - self._job.first_id))  # as the container has it
@@ -207,6 +215,17 @@ class Instruments:
                 self._output += data[:room]
                 if room <= len(data):
                     time.sleep(_PAUSE_S)
+
+
+def is_storm(sensed: Sequence[SensorEvent]) -> bool:
+    """Tell whether executions came so thick that the sensor may have left some out that were not told before.
+
+    It leaves out the same execution again and again, which is no loss, and what is over a container's budget, which is.
+
+    :param sensed: in order of time
+    """
+    times = [event.at for event in sensed if isinstance(event, ExecEvent)]
+    return any(later - first <= 1.0 for first, later in zip(times, times[_BUDGET_A_SECOND - 1 :], strict=False))
 
 
 def completed(recorded: Sequence[RecordedEvent], sensed: Sequence[SensorEvent], cgroup: int) -> Iterator[RecordedEvent]:

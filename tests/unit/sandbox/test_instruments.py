@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from pratique.model import ConversationEvent, ExecEvent, ExecFlag, Protocol, Service, WriteEvent
 from pratique.sandbox import leftovers, meters
-from pratique.sandbox.instruments import completed
+from pratique.sandbox.instruments import completed, is_storm
 from pratique.sandbox.sinkhole.datagrams import address_of
 from pratique.sandbox.sinkhole.events import LENGTH, Teller, Told
 from tests.unit.sandbox.test_start import job
@@ -64,6 +64,12 @@ def test_name_of_a_process_that_was_gone_comes_from_its_last_execution() -> None
     events = list(completed(writes, [execution(2.0, 7, "sh"), execution(4.0, 7, "cp"), execution(4.5, 9, "no")], 5))
     assert [event.command for event in events if isinstance(event, WriteEvent)] == ["", "sh", "cp", "known"]
     assert {event.cgroup for event in events if isinstance(event, WriteEvent)} == {5}
+
+
+def test_the_same_execution_again_and_again_is_no_loss_and_a_storm_is() -> None:
+    assert not is_storm([execution(n / 100, n, "sh") for n in range(3000)])
+    assert not is_storm([execution(1.0, n, "sh") for n in range(499)])
+    assert is_storm([execution(float(n), n, "sh") for n in range(9)] + [execution(9.0, n, "sh") for n in range(500)])
 
 
 @given(st.binary(max_size=40))

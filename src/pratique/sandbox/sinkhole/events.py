@@ -40,7 +40,7 @@ class Teller:
         self._left = max_events
         self._alike: dict[_Key, int] = {}
         self._held: dict[tuple[Service, Protocol, str, int, str, str], ConversationEvent] = {}
-        """The last of those that are one too many: nothing of what came between is news, but that there was one more."""
+        """The last of those that are one too many."""
         self.omitted = 0
 
     def tell(self, event: ConversationEvent | BaitEvent) -> None:
