@@ -4,7 +4,9 @@ import hashlib
 import urllib.parse
 import uuid
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from pratique.advisories.ecosystem import canonical, concerns_kernel, package_name, subject
 from pratique.model import Finding, FindingKind, Package, Report
@@ -15,10 +17,9 @@ _NAMESPACE: Final = uuid.UUID("6d2f3c52-6c53-5a6b-9a55-5b1e0c6d6f11")
 """Of this program, for UUIDs of version 5 (RFC 9562, 5.5)."""
 
 
-def document_uuid(report: Report) -> uuid.UUID:
-    """Return a UUID that is the same for the same report and differs with any change."""
-    content = repr(report).encode(errors="backslashreplace")
-    return uuid.uuid5(_NAMESPACE, hashlib.sha256(content).hexdigest())
+def document_uuid(document: dict[str, Any]) -> uuid.UUID:
+    """Return a UUID that is the same for the same content and differs with any change."""
+    return uuid.uuid5(_NAMESPACE, hashlib.sha256(msgspec.json.encode(document)).hexdigest())
 
 
 def image_purl(report: Report) -> str:

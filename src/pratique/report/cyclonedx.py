@@ -23,15 +23,11 @@ _SEVERITY: Final = {
 def render_cyclonedx(report: Report) -> str:
     """Return a report as one document, whose serial number is the same for the same report."""
     names = references(report)
-    components = [_component(package, name) for package, name in zip(report.packages, names, strict=True)]
+    layers = report.image.layers
+    components = [_component(package, name, layers) for package, name in zip(report.packages, names, strict=True)]
     system = _system(report)
     parts = [*([_SYSTEM] if system else []), *names]
-    document = {
-        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
-        "bomFormat": "CycloneDX",
-        "specVersion": "1.6",
-        "serialNumber": f"urn:uuid:{document_uuid(report)}",
-        "version": 1,
+    content = {
         "metadata": {
             "timestamp": utc(report.scanned_at),
             "tools": {"components": [{"type": "application", "name": "pratique", "version": __version__}]},
@@ -42,7 +38,14 @@ def render_cyclonedx(report: Report) -> str:
         "compositions": [{"aggregate": "incomplete" if report.unread else "unknown", "assemblies": [_IMAGE]}],
         "vulnerabilities": _vulnerabilities(report, names),
     }
-    return json_document(document)
+    head = {
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "serialNumber": f"urn:uuid:{document_uuid(content)}",
+        "version": 1,
+    }
+    return json_document({**head, **content})
 
 
 def _image(report: Report) -> dict[str, Any]:
@@ -75,12 +78,13 @@ def _system(report: Report) -> list[dict[str, Any]]:
     return [{**component, "version": well_formed(version)} if version else component]
 
 
-def _component(package: Package, name: str) -> dict[str, Any]:
+def _component(package: Package, name: str, layers: tuple[str, ...]) -> dict[str, Any]:
     properties = {
         "pratique:ecosystem": package.ecosystem,
         "pratique:source:name": package.source_name,
         "pratique:source:version": package.source_version,
         "pratique:path": package.path,
+        "pratique:layer": layers[package.layer] if 0 <= package.layer < len(layers) else "",
     }
     component: dict[str, Any] = {
         "type": "library",
@@ -89,6 +93,9 @@ def _component(package: Package, name: str) -> dict[str, Any]:
         "version": well_formed(package.version),
         "properties": [{"name": key, "value": well_formed(value)} for key, value in properties.items() if value],
     }
+    if package.license:
+        # A name, not an expression: whether a package declares one is not known, and readers refuse a broken one.
+        component["licenses"] = [{"license": {"name": well_formed(package.license), "acknowledgement": "declared"}}]
     if package.purl:
         component["purl"] = well_formed(package.purl)
     return component

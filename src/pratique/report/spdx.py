@@ -19,12 +19,7 @@ _NOT_IN_AN_ID: Final = re.compile(r"[^a-zA-Z0-9.-]+")
 def render_spdx(report: Report) -> str:
     """Return a report as one document, whose namespace is the same for the same report."""
     ids = [f"SPDXRef-Package-{number}-{_plain(package.name)}" for number, package in enumerate(report.packages, 1)]
-    document = {
-        "spdxVersion": "SPDX-2.3",
-        "dataLicense": "CC0-1.0",
-        "SPDXID": _DOCUMENT,
-        "name": printable(report.image.name),
-        "documentNamespace": f"urn:uuid:{document_uuid(report)}",
+    content = {
         "creationInfo": {"created": utc(report.scanned_at), "creators": [f"Tool: pratique-{__version__}"]},
         "packages": [
             _image(report),
@@ -35,7 +30,14 @@ def render_spdx(report: Report) -> str:
             *(_relation(_IMAGE, "CONTAINS", spdx_id) for spdx_id in ids),
         ],
     }
-    return json_document(document)
+    head = {
+        "spdxVersion": "SPDX-2.3",
+        "dataLicense": "CC0-1.0",
+        "SPDXID": _DOCUMENT,
+        "name": printable(report.image.name),
+        "documentNamespace": f"urn:uuid:{document_uuid(content)}",
+    }
+    return json_document({**head, **content})
 
 
 def _image(report: Report) -> dict[str, Any]:
@@ -72,6 +74,8 @@ def _package(package: Package, spdx_id: str) -> dict[str, Any]:
         "licenseDeclared": _NOT_SAID,
         "copyrightText": _NOT_SAID,
     }
+    if package.license:
+        document["licenseComments"] = printable(f"declared: {package.license}")
     if package.purl:
         document["externalRefs"] = [_reference("PACKAGE-MANAGER", "purl", well_formed(package.purl))]
     source = f"built from {package.source_name} {package.source_version}".rstrip() if package.source_name else ""

@@ -197,3 +197,19 @@ def test_any_bytes_give_facts_and_no_exception(content: bytes, name: str) -> Non
     analyzer = CATALOGUE[name](context())
     for fact in analyzer.analyze(File("a/node_modules/b/package.json", Kind.FILE, 0, size=1), content):
         assert isinstance(fact, Fact)
+
+
+def test_licences_are_what_packages_declare() -> None:
+    apk = {"lib/apk/db/installed": b"P:musl\nV:1\nL:MIT AND BSD-2-Clause\n\nP:odd\nV:1\nL:\x1b[31m\n\nP:none\nV:1\n\n"}
+    assert [package.license for package in packages(facts(Apk, apk))] == ["MIT AND BSD-2-Clause", "", ""]
+    python = {
+        "a.dist-info/METADATA": b"Name: a\nVersion: 1\nLicense: old words\nLicense-Expression: Apache-2.0 OR MIT\n",
+        "b.dist-info/METADATA": b"Name: b\nVersion: 1\nLicense: BSD 3-Clause\n",
+        "c.dist-info/METADATA": b"Name: c\nVersion: 1\nLicense: UNKNOWN\n",
+    }
+    assert {package.license for package in packages(facts(Python, python))} == {"Apache-2.0 OR MIT", "BSD 3-Clause", ""}
+    node = {
+        "node_modules/a/package.json": b'{"name": "a", "version": "1", "license": "ISC"}',
+        "node_modules/b/package.json": b'{"name": "b", "version": "1", "license": {"type": "MIT"}}',
+    }
+    assert {package.license for package in packages(facts(Node, node))} == {"ISC", ""}

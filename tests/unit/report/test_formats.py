@@ -62,7 +62,9 @@ PURLS = st.one_of(
         lambda name: PackageURL("generic", None, "x" + name.encode(errors="replace").decode(), "1").to_string()
     ),
 )
-PACKAGES = st.builds(Package, HOSTILE, HOSTILE, HOSTILE, PURLS, HOSTILE, HOSTILE, HOSTILE, HOSTILE)
+PACKAGES = st.builds(
+    Package, HOSTILE, HOSTILE, HOSTILE, PURLS, HOSTILE, HOSTILE, HOSTILE, HOSTILE, st.integers(-1, 3), HOSTILE
+)
 REPORTS = st.builds(
     lambda name, packages, findings, unread, distribution: msgspec.structs.replace(
         REPORT,
@@ -246,6 +248,15 @@ def test_source_packages_vulnerability_affects_each_package_that_it_built() -> N
     (vulnerability,) = check_cyclonedx(render(report, Format.CYCLONEDX))["vulnerabilities"]
     assert [entry["ref"] for entry in vulnerability["affects"]] == [package.purl for package in built]
     assert vulnerability["recommendation"] == "openssl 3.0-1: upgrade to 3.1-1"
+
+
+def test_bill_tells_licence_and_layer() -> None:
+    package = Package("musl", "1.2", "Alpine:v3.19", "pkg:apk/alpine/musl@1.2", layer=1, license="MIT AND BSD-2-Clause")
+    report = msgspec.structs.replace(REPORT, packages=(package,), findings=())
+    component = check_cyclonedx(render(report, Format.CYCLONEDX))["components"][1]
+    assert component["licenses"] == [{"license": {"name": "MIT AND BSD-2-Clause", "acknowledgement": "declared"}}]
+    assert {"name": "pratique:layer", "value": IMAGE.layers[1]} in component["properties"]
+    assert '"licenseComments": "declared: MIT AND BSD-2-Clause"' in render(report, Format.SPDX)
 
 
 def test_copies_of_a_package_have_names_of_their_own() -> None:

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from pratique.analyzers.base import Analyzer, Context, Fact
-from pratique.analyzers.packages.fields import lines, plain, purl
+from pratique.analyzers.packages.fields import lines, plain, purl, words
 from pratique.image import Node
 from pratique.model import Package, Unread
 
 _PATHS: Final = ("lib/apk/db/installed", "usr/lib/apk/db/installed")
 
-_FIELDS: Final = "PVAo"
+_FIELDS: Final = "PVAoL"
 
 
 class Apk(Analyzer):
@@ -47,6 +47,7 @@ class Apk(Analyzer):
             source_version=version,
             architecture=architecture,
             path=path,
+            license=words(fields.get("L", "")),
         )
 
 

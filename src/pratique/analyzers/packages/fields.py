@@ -8,6 +8,7 @@ from typing import Final
 from packageurl import PackageURL
 
 _PLAIN: Final = re.compile(r"[!-~]{1,256}")
+_WORDS: Final = re.compile(r"[ -~]{1,256}")
 
 
 def lines(content: bytes, errors: str = "replace") -> Iterator[str]:
@@ -18,6 +19,12 @@ def lines(content: bytes, errors: str = "replace") -> Iterator[str]:
 def plain(text: str) -> str:
     """Return a name or version if it is one bounded word of visible ASCII, as each ecosystem asks; else ""."""
     return text if _PLAIN.fullmatch(text) else ""
+
+
+def words(text: str) -> str:
+    """Return a statement if it is one bounded line of visible ASCII; else ""."""
+    text = text.strip()
+    return text if _WORDS.fullmatch(text) else ""
 
 
 def purl(kind: str, namespace: str, name: str, version: str, **qualifiers: str) -> str:

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from pratique.analyzers.base import Analyzer, Context, Fact
-from pratique.analyzers.packages.fields import plain, purl
+from pratique.analyzers.packages.fields import plain, purl, words
 from pratique.image import Node as File
 from pratique.model import Package, Unread
 
@@ -17,10 +17,11 @@ _FOLDER: Final = "node_modules"
 
 
 class _Manifest(Struct):
-    """The two fields that every published package has; other files of that name may hold anything in them."""
+    """The fields that published packages have; other files of that name may hold anything in them."""
 
     name: object = ""
     version: object = ""
+    license: object = ""
 
 
 class Node(Analyzer):
@@ -52,6 +53,7 @@ class Node(Analyzer):
             ecosystem="npm",
             purl=purl("npm", namespace, bare, version) if slash else purl("npm", "", name, version),
             path=file.path,
+            license=words(manifest.license) if isinstance(manifest.license, str) else "",
         )
 
 

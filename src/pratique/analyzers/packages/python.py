@@ -6,7 +6,7 @@ from typing import Final
 from packaging.utils import canonicalize_name
 
 from pratique.analyzers.base import Analyzer, Context, Fact
-from pratique.analyzers.packages.fields import lines, plain, purl
+from pratique.analyzers.packages.fields import lines, plain, purl, words
 from pratique.image import Node
 from pratique.model import Package, Unread
 
@@ -39,5 +39,10 @@ class Python(Analyzer):
             return
         name = canonicalize_name(name)
         yield Package(
-            name=name, version=version, ecosystem="PyPI", purl=purl("pypi", "", name, version), path=file.path
+            name=name,
+            version=version,
+            ecosystem="PyPI",
+            purl=purl("pypi", "", name, version),
+            path=file.path,
+            license=words(fields.get("license-expression", "") or fields.get("license", "").removeprefix("UNKNOWN")),
         )
