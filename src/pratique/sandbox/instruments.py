@@ -93,6 +93,7 @@ class Instruments:
     def output(self) -> Iterator[int]:
         """Give a pipe to write to for the container's output; its first bytes are kept, all of them are read."""
         reader, writer = os.pipe2(os.O_CLOEXEC)
+        os.fchmod(writer, 0o666)  # servers open /dev/stdout anew, and are nobody that the pipe knows
         self._start("output", lambda: self._follow_output(reader))
         try:
             yield writer
