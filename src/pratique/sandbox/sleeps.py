@@ -13,9 +13,8 @@ from typing import Final
 
 SKIPPED_FROM_S: Final = 0.5
 """Shorter sleeps are slept."""
-MOST_SKIPPED_S: Final = 7 * 24 * 3600.0
-"""In all; what is wanted beyond is slept."""
-_LONGEST_S: Final = 366 * 24 * 3600.0
+LONGEST_S: Final = 366 * 24 * 3600.0
+"""What a sleep counts at most: ``sleep infinity`` is a few million years."""
 _FIRST_PAUSE_S: Final = 0.02
 _GROWTH_S: Final = 0.0001
 
@@ -29,9 +28,9 @@ class Sleeps:
 
     def pause(self, wanted_s: float) -> float | None:
         """Return how long somebody who wants to sleep is really held; None: let it sleep."""
-        if wanted_s < SKIPPED_FROM_S or self.skipped_s >= MOST_SKIPPED_S:
+        if wanted_s < SKIPPED_FROM_S:
             return None
         self._count += 1
         pause = min(_FIRST_PAUSE_S + _GROWTH_S * self._count, wanted_s)
-        self.skipped_s += min(wanted_s, _LONGEST_S) - pause
+        self.skipped_s += min(wanted_s, LONGEST_S) - pause
         return pause
