@@ -101,12 +101,27 @@ class Protection:
 
     def run(self, *arguments: str, check: bool = True) -> str:
         """Run another ``pratique`` command against the same engine and return its output."""
-        command = self.engine.network.command(self._command(*arguments))
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(self.command_line(*arguments), capture_output=True, text=True, check=False, timeout=60)
         if check and done.returncode:
             msg = f"pratique {' '.join(arguments)}: {done.stderr.strip()}"
             raise RuntimeError(msg)
         return done.stdout
+
+    def told(self, *arguments: str, seconds: float = 600) -> tuple[int, str]:
+        """Run another ``pratique`` command, which may fail; return its exit code and all that it said."""
+        done = subprocess.run(
+            self.command_line(*arguments),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=seconds,
+        )
+        return done.returncode, done.stdout
+
+    def command_line(self, *arguments: str) -> list[str]:
+        """Return the command that runs another ``pratique`` command against the same engine."""
+        return self.engine.network.command(self._command(*arguments))
 
     def alerts(self, since: float = 0.0) -> list[dict[str, Any]]:
         """Return what ``pratique alerts`` tells, of what happened last at or after a time."""

@@ -127,9 +127,9 @@ class Planner:
         reports = [(image_id, await self._report(image_id)) for image_id in sorted(running)]
         return frozenset(image_id for image_id, report in reports if has_vulnerability(report, question.cve))
 
-    def _in_order(self, concerned: Collection[Container], containers: Iterable[Container]) -> list[Container]:
-        """Sort containers by service, the needed before those who need them."""
-        services = sorted({str(service_of(container)) for container in concerned})
+    def _in_order(self, concerned: Collection[Container], containers: Collection[Container]) -> list[Container]:
+        """Sort containers by service, the needed before those who need them, be it over others that stay."""
+        services = sorted({str(service_of(container)) for container in containers})
         numbers = {name: number for number, name in enumerate(services)}
         homes = {address: str(service_of(one)) for one in containers for address in one.addresses}
         owners = {one.id: str(service_of(one)) for one in containers}

@@ -27,7 +27,7 @@ def read_connections(pid: int) -> Connections | None:
     try:
         for name in ("tcp", "tcp6"):
             path = Path(f"/proc/{pid}/net/{name}")
-            if path.exists():  # IPv6 may be switched off
+            if name == "tcp" or path.exists():  # IPv6 may be switched off
                 with path.open("rb") as stream:
                     rows += parse_table(stream.read(_MAX_BYTES).decode("ascii", "replace"))
     except OSError:
