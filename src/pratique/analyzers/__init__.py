@@ -6,9 +6,10 @@ Each analyzer says which files it wants and sees nothing else; broken content co
 
 from pratique.analyzers.base import Analyzer, Context, Fact
 from pratique.analyzers.catalogue import CATALOGUE
+from pratique.analyzers.code import find_code
 from pratique.analyzers.collect import Facts
 from pratique.analyzers.fingerprint import take_fingerprint
 from pratique.analyzers.options import Options
 from pratique.analyzers.run import analyze
 
-__all__ = ["CATALOGUE", "Analyzer", "Context", "Fact", "Facts", "Options", "analyze", "take_fingerprint"]
+__all__ = ["CATALOGUE", "Analyzer", "Context", "Fact", "Facts", "Options", "analyze", "find_code", "take_fingerprint"]

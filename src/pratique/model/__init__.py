@@ -22,7 +22,7 @@ from pratique.model.event import (
 from pratique.model.finding import Finding, FindingKind, Severity
 from pratique.model.flow import Direction, Flow, FlowEvent, FlowVerdict, Protocol
 from pratique.model.identity import ImageId, ImageIdentity
-from pratique.model.package import Package
+from pratique.model.package import ImageCode, Package, PackageCode
 from pratique.model.plan import Plan, PlanState, Skipped, Step, StepState, SwapMode
 from pratique.model.recording import (
     BaitEvent,
@@ -60,6 +60,7 @@ __all__ = [
     "Flow",
     "FlowEvent",
     "FlowVerdict",
+    "ImageCode",
     "ImageId",
     "ImageIdentity",
     "KernelPolicy",
@@ -68,6 +69,7 @@ __all__ = [
     "Network",
     "OpenedEvent",
     "Package",
+    "PackageCode",
     "PacketSocketEvent",
     "PayloadEvent",
     "Plan",

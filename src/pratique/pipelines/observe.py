@@ -7,6 +7,7 @@ from typing import Final
 
 from pratique.detections import Detector, Subject
 from pratique.model import Flow, LossEvent, SensorEvent
+from pratique.pipelines.loading import Loading
 from pratique.pipelines.memory import Memory
 from pratique.pipelines.recorder import Recorder
 from pratique.pipelines.subjects import Subjects
@@ -31,6 +32,7 @@ class Observer:
         subjects: Subjects,
         detector: Detector,
         recorder: Recorder,
+        loading: Loading,
         recorded: Callable[[float], Sequence[Flow]],
     ) -> None:
         """Bind the observer to its surroundings.
@@ -41,6 +43,7 @@ class Observer:
         self._subjects = subjects
         self._detector = detector
         self._recorder = recorder
+        self._loading = loading
         self._recorded = recorded
         self._counted: Memory[_Key, tuple[int, int]] = Memory(_REMEMBERED)
         self._is_adopted = False
@@ -124,6 +127,7 @@ class Observer:
             subject = Subject()
         else:
             subject = await self._subjects.of(self._sensor.container_of(event.cgroup))
+        await self._loading.take(event, subject)
         for alert in self._detector.observe(event, subject):
             self._recorder.alert(alert)
 

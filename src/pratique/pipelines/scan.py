@@ -18,7 +18,7 @@ from pratique import image as images
 from pratique.advisories import Database
 from pratique.errors import EngineError, ImageError, StoreError
 from pratique.family import Fingerprint
-from pratique.model import Finding, ImageId, ImageIdentity, Package, Report, Unread
+from pratique.model import Finding, ImageCode, ImageId, ImageIdentity, Package, Report, Unread
 from pratique.pipelines.spool import spooled
 from pratique.runtime import Engine
 
@@ -31,16 +31,18 @@ class Options(Struct, frozen=True):
 
 
 Learn = Callable[[Fingerprint], None]
+LearnCode = Callable[[ImageCode], None]
 
 
-def nobody(fingerprint: Fingerprint) -> None:
+def nobody(fact: Fingerprint | ImageCode) -> None:
     """Forget what an image is made of."""
-    del fingerprint
+    del fact
 
 
 class _Scanned(Struct, frozen=True):
     report: Report
     fingerprint: Fingerprint
+    code: ImageCode
 
 
 def scan_file(
@@ -50,12 +52,14 @@ def scan_file(
     advisories: Path | None = None,
     identity: ImageIdentity | None = None,
     learn: Learn = nobody,
+    learn_code: LearnCode = nobody,
 ) -> Report:
     """Scan the image in an archive or a layout.
 
     :param advisories: the advisory database; where there is none, the report's ``advisories_at`` is 0
     :param identity: the image that it must be, as its engine describes it
     :param learn: is given what the image is made of, before the report is returned
+    :param learn_code: likewise, which files are its packages' code
     :raises ImageError: when it cannot be read, lies about itself, or is another image
     """
     options = options or Options()
@@ -66,8 +70,10 @@ def scan_file(
             raise ImageError(msg)
         facts = analyzers.analyze(image, options.analysis)
         fingerprint = analyzers.take_fingerprint(image, options.analysis)
+        code = analyzers.find_code(image, facts.packages, options.analysis)
         about = image.identity if identity is None else _completed(identity, image.identity)
     learn(msgspec.structs.replace(fingerprint, image=about.id))
+    learn_code(msgspec.structs.replace(code, image=about.id))
     vulnerabilities, advisories_at, unread = _match(facts.packages, advisories)
     return Report(
         image=about,
@@ -90,6 +96,7 @@ async def scan_engine_image(
     pool: Executor,
     advisories: Path | None = None,
     learn: Learn = nobody,
+    learn_code: LearnCode = nobody,
 ) -> Report:
     """Scan an image of an engine in a worker of ``pool``.
 
@@ -113,15 +120,23 @@ async def scan_engine_image(
             msg = f"the process that scanned image {identity.id} died"
             raise ImageError(msg, hint="is there enough memory? The kernel's log tells what it killed") from error
     learn(scanned.fingerprint)
+    learn_code(scanned.code)
     return scanned.report
 
 
 def _scan_in_worker(path: str, options: Options, advisories: str, identity: ImageIdentity) -> bytes:
     """Scan in a worker process; what comes back is bytes that the agent decodes by their type."""
     fingerprints: list[Fingerprint] = []
-    database = Path(advisories) if advisories else None
-    report = scan_file(Path(path), options, advisories=database, identity=identity, learn=fingerprints.append)
-    return msgspec.msgpack.encode(_Scanned(report, fingerprints[0]))
+    code: list[ImageCode] = []
+    report = scan_file(
+        Path(path),
+        options,
+        advisories=Path(advisories) if advisories else None,
+        identity=identity,
+        learn=fingerprints.append,
+        learn_code=code.append,
+    )
+    return msgspec.msgpack.encode(_Scanned(report, fingerprints[0], code[0]))
 
 
 def _match(packages: tuple[Package, ...], path: Path | None) -> tuple[list[Finding], float, list[Unread]]:

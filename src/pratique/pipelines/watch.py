@@ -26,6 +26,7 @@ from pratique.pipelines.exposed import open_endpoints
 from pratique.pipelines.families import FamilyWatch
 from pratique.pipelines.follow import Follower
 from pratique.pipelines.kinship import Kinship
+from pratique.pipelines.loading import Loading
 from pratique.pipelines.observe import Observer
 from pratique.pipelines.prepare import make_policy, only_agent, privileged, running_engine, scan_workers
 from pratique.pipelines.quarantine import keep_quarantines
@@ -240,7 +241,7 @@ class _Agent:
     async def _watch(self, sensor: Sensor, stop: asyncio.Event) -> None:
         parts = self._parts
         self._judge_posture()
-        observer = Observer(sensor, parts.subjects, parts.detector, parts.recorder, parts.recorded_flows)
+        observer = Observer(sensor, parts.subjects, parts.detector, parts.recorder, parts.loading, parts.recorded_flows)
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(work)
@@ -305,6 +306,7 @@ class _Parts(Struct, frozen=True):
     follower: Follower
     families: FamilyWatch
     detector: Detector
+    loading: Loading
     recorded_flows: Callable[[float], Sequence[Flow]]
 
 
@@ -327,8 +329,14 @@ async def _assembled(settings: Settings, account: Account) -> AsyncIterator[_Age
                     subjects.admit(record.container.id)
             enforcement.isolate(frozenset(quarantine.container for quarantine in store.quarantines.all()))
             kinship = Kinship(store, recorder, lambda: enforcement.document, enforcement.inherit)
+            loading = Loading(store, recorder)
             scan = partial(
-                scan_engine_image, engine, pool=workers, advisories=settings.advisories_path, learn=kinship.learn
+                scan_engine_image,
+                engine,
+                pool=workers,
+                advisories=settings.advisories_path,
+                learn=kinship.learn,
+                learn_code=loading.learn,
             )
             run = partial(told.counted, partial(detonate, engine, settings.state_dir / SANDBOX, keeper))
             behaviours = Behaviours(run, store, recorder, lambda: enforcement.document, account)
@@ -350,7 +358,16 @@ async def _assembled(settings: Settings, account: Account) -> AsyncIterator[_Age
 
             try:
                 parts = _Parts(
-                    store, recorder, enforcement, subjects, admissions, follower, families, Detector(), recorded_flows
+                    store,
+                    recorder,
+                    enforcement,
+                    subjects,
+                    admissions,
+                    follower,
+                    families,
+                    Detector(),
+                    loading,
+                    recorded_flows,
                 )
                 yield _Agent(settings, account, engine, token, parts)
             finally:

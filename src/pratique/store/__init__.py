@@ -8,6 +8,7 @@ nothing that was acknowledged. Times are seconds since the epoch, UTC.
 from pratique.store.carriers import Hit, HitImage, KnownFlaw, KnownPackage, Placed, View
 from pratique.store.contents import Program
 from pratique.store.families import PARDON, Condemnation, Families
+from pratique.store.opened import OpenedCode, OpenedFiles
 from pratique.store.quarantines import Quarantine, Quarantines
 from pratique.store.records import (
     AlertRecord,
@@ -35,6 +36,8 @@ __all__ = [
     "ImageRecord",
     "KnownFlaw",
     "KnownPackage",
+    "OpenedCode",
+    "OpenedFiles",
     "Placed",
     "PolicyRecord",
     "Program",

@@ -16,7 +16,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 """The newest revision under ``migrations/versions``."""
 
 METADATA: Final = MetaData()
@@ -169,6 +169,45 @@ CONDEMNED: Final = Table(
     Column("reason", String, nullable=False),
     Column("source", String, nullable=False),
 )
+
+IMAGE_CODE: Final = Table(
+    "image_code",
+    METADATA,
+    Column("image", String, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+)
+"""The paths of the code of an image's packages."""
+
+LOADABLE: Final = Table(
+    "loadable",
+    METADATA,
+    Column("image", String, primary_key=True),
+    Column("package", String, primary_key=True),
+    Column("source", String, primary_key=True),
+)
+"""The packages that have a path there."""
+
+OPENED: Final = Table(
+    "opened",
+    METADATA,
+    Column("container", String, primary_key=True),
+    Column("package", String, primary_key=True),
+    Column("source", String, primary_key=True),
+    Column("version", String, nullable=False),
+    Column("path", String, nullable=False),
+    Column("at", Float, nullable=False),
+    Index("ix_opened_package", "package"),
+)
+
+WATCHED: Final = Table(
+    "watched",
+    METADATA,
+    Column("container", String, primary_key=True),
+    Column("image", String, nullable=False),
+    Column("since", Float, nullable=False),
+)
+"""Containers that are watched from their start on."""
 
 QUARANTINES: Final = Table(
     "quarantines",

@@ -17,6 +17,7 @@ from pratique.store.detonations import Detonations
 from pratique.store.encoding import text
 from pratique.store.families import Families
 from pratique.store.graph import Graph
+from pratique.store.opened import OpenedFiles
 from pratique.store.outbox import Outbox
 from pratique.store.pages import Pages
 from pratique.store.plans import Plans
@@ -101,6 +102,11 @@ class Store:
     def graph(self) -> Graph:
         """Services, and who talks to whom."""
         return Graph(self._database, self._host)
+
+    @property
+    def opened(self) -> OpenedFiles:
+        """Which packages' code containers opened."""
+        return OpenedFiles(self._database)
 
     @property
     def families(self) -> Families:

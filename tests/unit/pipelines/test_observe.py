@@ -4,6 +4,7 @@ from typing import cast
 
 from pratique.detections import Detector, Subject
 from pratique.model import Direction, FlowVerdict, Protocol
+from pratique.pipelines.loading import Loading
 from pratique.pipelines.observe import Observer
 from pratique.pipelines.recorder import Recorder
 from pratique.pipelines.subjects import Subjects
@@ -57,6 +58,7 @@ def count(kernel: Kernel, path: Path, *rounds: list[FlowCounter]) -> None:
                     cast(Subjects, kernel),
                     Detector(),
                     recorder,
+                    Loading(store, recorder),
                     lambda since: [record.flow for record in store.flows(since=since)],
                 )
                 for counters in rounds:
