@@ -36,8 +36,8 @@ def record_command(output: Path, docker_host: str | None, words: tuple[str, ...]
     A test with Compose:           pratique profile record -- docker compose run --rm tests
     Somewhere else:                pratique profile record -o deploy/shop.allow.yaml -- make integration
 
-    Everything is let through and recorded; an agent that runs goes on undisturbed, and what it refuses is not
-    recorded. The same images with the same behaviour give the same file: keep it beside the code, review its changes,
+    Everything is let through and recorded; an agent that runs goes on undisturbed, and what it refuses is recorded all
+    the same. The same images with the same behaviour give the same file: keep it beside the code, review its changes,
     and put it into a host's policy with 'pratique policy merge'.
 
     The exit code is that of COMMAND; when it fails, no file is written.

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,11 +10,12 @@ import docker
 import pytest
 
 from pratique.model import EgressMode, Protocol
-from pratique.policy import Peer, parse, parse_profile
+from pratique.policy import Builds, Peer, parse, parse_profile
 from testbed import images
 from testbed.engine import ThrowAwayEngine
+from testbed.protection import Protection
 from testbed.servers import PAYMENT_PORT
-from testbed.shop import CHECKOUT, REDIS, REDIS_PORT, Shop
+from testbed.shop import CHECKOUT, REDIS, REDIS_PORT, Shop, policy
 from testbed.world import OUTSIDE
 
 ROOT = Path(__file__).parents[3]
@@ -88,10 +90,10 @@ def test_profile_names_peers_by_image_and_programs_by_path(recorded: Path) -> No
 def test_merged_profile_is_the_policy_that_the_shop_needs(
     engine: ThrowAwayEngine, state: Path, recorded: Path, shop: Shop, tmp_path: Path
 ) -> None:
-    policy = tmp_path / "merged.yaml"
-    done = pratique(engine, state, "policy", "merge", "-o", str(policy), str(recorded))
+    merged = tmp_path / "merged.yaml"
+    done = pratique(engine, state, "policy", "merge", "-o", str(merged), str(recorded))
     assert done.returncode == 0, done.stderr
-    document = parse(policy.read_bytes())
+    document = parse(merged.read_bytes())
     entry = document.image(images.checkout().id)
     assert entry is not None
     assert entry.egress is EgressMode.ENFORCE
@@ -128,3 +130,27 @@ def test_command_that_is_not_there_is_an_error(engine: ThrowAwayEngine, state: P
     assert done.returncode == 1
     assert "/no/such/program cannot be run: No such file or directory" in done.stderr
     assert not list(engine.pin_dir.parent.glob(f"{engine.pin_dir.name}-profile-*"))
+
+
+def test_agent_that_runs_goes_on_undisturbed(engine: ThrowAwayEngine, tmp_path: Path) -> None:
+    script = "probe udp 203.0.113.9 9 x; true"
+    words = f"['sh', '-c', {script!r}]"
+    client = "docker.DockerClient(base_url=sys.argv[1])"
+    run = f"import sys, docker; {client}.containers.run('alpine-like/base:1', {words}, remove=True)"
+    file = tmp_path / "x.yaml"
+    with Protection(engine, policy(Builds.DENY)) as protection:
+        command = ["--", sys.executable, "-c", run, engine.url]
+        done = pratique(engine, tmp_path, "profile", "record", "-o", str(file), *command)
+        assert done.returncode == 0, done.stderr
+        (image,) = parse_profile(file.read_bytes()).images
+        assert image.programs == ("/bin/sh", "/usr/bin/probe")
+        assert [peer.to for peer in image.peers] == ["203.0.113.9"]  # refused by the agent, and wanted all the same
+        refused = {alert["rule"] for alert in protection.alerts()}
+        assert "net.egress" in refused
+        assert len(list(engine.pin_dir.iterdir())) > 0
+        before = len(protection.alerts())
+        subprocess.run([sys.executable, "-c", run, engine.url], check=True, cwd=ROOT)
+        deadline = time.monotonic() + 30
+        while sum(alert["count"] for alert in protection.alerts()) <= before:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)

@@ -61,6 +61,7 @@ def test_refused_build_is_told_everywhere(engine: ThrowAwayEngine, tmp_path: Pat
         targets = (
             f'targets: [{{name: ops, url: "{hook.url}", at_least: low}}, {{name: log, url: "{url}", at_least: low}}]'
         )
+        document.touch(mode=0o600)
         document.write_text(targets)
         asyncio.run(run(hook))
         line = receiver.recv(9000).decode()

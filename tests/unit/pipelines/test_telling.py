@@ -72,12 +72,17 @@ def test_document_is_taken_up_when_it_changes(tmp_path: Path) -> None:
     async def body(told: Told, store: Store, listener: Listener) -> None:
         del told
         with Hook() as hook:
+            document.touch(mode=0o600)
             document.write_text("targets: [{name: ops}]")
             await until(lambda: any("who was told is told on" in warning for warning in listener.warned))
             document.write_text(f'targets: [{{name: ops, url: "{hook.url}"}}]')
             await until(lambda: store.outbox.told("ops") is not None)
             store.add_alerts([alert()])
             await until(lambda: hook.messages)
+            assert not any("chmod" in warning for warning in listener.warned)
+            document.chmod(0o644)
+            document.write_text(document.read_text() + "\n")
+            await until(lambda: any("chmod 600" in warning for warning in listener.warned))
             document.unlink()
 
     listener = tell(tmp_path, TellingSettings(document), body)
@@ -96,6 +101,7 @@ def test_port_that_is_taken_is_told_and_nothing_else_happens(tmp_path: Path) -> 
 
 def test_mistake_in_telling_does_not_end_the_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     document = tmp_path / "notify.yaml"
+    document.touch(mode=0o600)
     document.write_text('targets: [{name: ops, url: "json://user:pass-word@127.0.0.1/x"}]')
 
     async def mistake(_self: object) -> bool:
