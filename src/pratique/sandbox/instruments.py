@@ -42,6 +42,8 @@ _POLICY: Final = KernelPolicy(id=0, egress=EgressMode.LEARN, drift=DriftMode.ALE
 _REPEATED: Final = "/exec_repeated"
 _BUDGET_A_SECOND: Final = 500
 """Ordinary executions of one container that the sensor tells in a second: ``CONTAINER_PER_SECOND``."""
+_PATIENCE: Final = 0.25
+"""The share of the time that short sleeps may take."""
 _POLL_MS: Final = 100
 _BATCH: Final = 1_000
 _DRAIN_BYTES: Final = 1 << 16
@@ -81,7 +83,7 @@ class Instruments:
 
     def answer_calls(self, listener: socket.socket) -> None:
         """Wait for the container's seccomp filter at a listening socket, and answer it."""
-        self._supervisor = Supervisor(listener, self._record)
+        self._supervisor = Supervisor(listener, self._record, patience_s=self._job.options.for_s * _PATIENCE)
         self._start("calls", self._supervisor.serve)
 
     def watch_memory(self, init: int) -> None:

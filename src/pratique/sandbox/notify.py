@@ -101,10 +101,11 @@ class Supervisor:
     """Waits for the filter of one container and answers it. ``serve`` runs in a thread of its own.
 
     :param record: takes each event
+    :param patience_s: see :class:`~pratique.sandbox.sleeps.Sleeps`
     """
 
-    def __init__(self, listener: socket.socket, record: Callable[[PrivilegeEvent], None]) -> None:
-        self.sleeps = Sleeps()
+    def __init__(self, listener: socket.socket, record: Callable[[PrivilegeEvent], None], *, patience_s: float) -> None:
+        self.sleeps = Sleeps(patience_s)
         self.omitted = 0
         self._counts: dict[str, int] = {}
         self._listener = listener

@@ -116,9 +116,9 @@ def test_storm_of_refused_calls_is_counted() -> None:
 
 
 def test_sleeper_in_a_loop_neither_waits_nor_storms() -> None:
-    recording = play("i=0; while [ $i -lt 200 ]; do sleep 1; i=$((i + 1)); done; echo woke", for_s=120.0)
+    recording = play("i=0; while [ $i -lt 200 ]; do sleep 1; i=$((i + 1)); done; echo woke", for_s=24.0)
     assert b"woke" in recording.output
-    assert 180 < recording.slept_s < 200
+    assert 180 < recording.slept_s < 195
     assert recording.duration_s > 5
 
 

@@ -89,23 +89,30 @@ def test_every_call_that_is_passed_on_has_a_number_on_this_machine() -> None:
 
 
 def test_short_sleeps_are_slept() -> None:
-    assert Sleeps().pause(0.4) is None
+    assert Sleeps(0.0).pause(0.4) is None
+
+
+def test_who_waits_for_something_a_second_at_a_time_is_let_wait_for_a_while() -> None:
+    sleeps = Sleeps(15.0)
+    assert [sleeps.pause(1.0) for _ in range(15)] == [None] * 15
+    assert sleeps.pause(1.0) is not None
+    assert Sleeps(15.0).pause(600.0) is not None
 
 
 def test_long_sleep_costs_a_moment() -> None:
-    sleeps = Sleeps()
+    sleeps = Sleeps(0.0)
     assert sleeps.pause(600) == 0.0201
     assert sleeps.skipped_s == 600 - 0.0201
 
 
 def test_ten_minutes_in_sleeps_of_a_second_take_less_than_a_minute() -> None:
-    sleeps = Sleeps()
+    sleeps = Sleeps(0.0)
     pauses = [sleeps.pause(1.0) for _ in range(600)]
     assert 20 < sum(pause for pause in pauses if pause is not None) < 40
 
 
 def test_who_sleeps_for_ever_is_slowed_down() -> None:
-    sleeps = Sleeps()
+    sleeps = Sleeps(0.0)
     turns, spent = 0, 0.0
     while spent < 60:
         spent += sleeps.pause(1.0) or 1.0
@@ -116,7 +123,7 @@ def test_who_sleeps_for_ever_is_slowed_down() -> None:
 
 @given(st.lists(st.floats(0, 1e12), max_size=50))
 def test_no_pause_is_longer_than_the_sleep_and_no_sleep_counts_for_ever(wanted: list[float]) -> None:
-    sleeps = Sleeps()
+    sleeps = Sleeps(0.0)
     for each in wanted:
         pause = sleeps.pause(each)
         assert pause is None or 0 < pause <= each
