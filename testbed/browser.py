@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Playwright
 
 from testbed.namespace import Namespace
 
@@ -27,17 +27,17 @@ _FLAGS: Final = (
 
 
 @contextmanager
-def open_browser(host: Namespace, folder: Path) -> Iterator[Browser]:
+def open_browser(playwright: Playwright, host: Namespace, folder: Path) -> Iterator[Browser]:
     """Start a browser on a host; it ends with the block.
 
+    :param playwright: what drives it; there can be one in a process
     :param folder: where the script that enters the namespace is kept
     """
     script = folder / "chromium"
     script.write_text(f'#!/bin/sh\nexec {shlex.join(host.command([str(CHROMIUM)]))} "$@"\n')
     script.chmod(0o755)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=script, args=list(_FLAGS))
-        try:
-            yield browser
-        finally:
-            browser.close()
+    browser = playwright.chromium.launch(executable_path=script, args=list(_FLAGS))
+    try:
+        yield browser
+    finally:
+        browser.close()

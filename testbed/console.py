@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, Literal
 
-from playwright.sync_api import Browser, BrowserContext, StorageState, ViewportSize
+from playwright.sync_api import Browser, BrowserContext, Playwright, StorageState, ViewportSize
 
 from testbed.browser import open_browser
 from testbed.protection import Protection
@@ -48,7 +48,7 @@ class Console:
 
 
 @contextmanager
-def open_console(protection: Protection) -> Iterator[Console]:
+def open_console(playwright: Playwright, protection: Protection) -> Iterator[Console]:
     """Open the console of a running protection; the browser ends with the block."""
-    with open_browser(protection.engine.network, protection.engine.folder) as browser:
+    with open_browser(playwright, protection.engine.network, protection.engine.folder) as browser:
         yield Console(protection, browser)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Playwright, sync_playwright
 
 from testbed.browser import CHROMIUM
 from testbed.console import ADDRESS, open_console
@@ -16,16 +16,23 @@ from tests.e2e.console.live import Live, watched
 
 
 @pytest.fixture(scope="session")
-def live(root: None) -> Iterator[Live]:
-    """The market as it is after the attacker was there."""
+def playwright(root: None) -> Iterator[Playwright]:
+    """What drives browsers."""
     del root
     if not CHROMIUM.exists():
         cannot(f"needs {CHROMIUM}: 'make setup' installs it")
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def live(playwright: Playwright) -> Iterator[Live]:
+    """The market as it is after the attacker was there."""
     with (
         open_stage("hybrid", daemon_json={"live-restore": True}) as stage,
         protected(stage) as protection,
         closing(Market(stage)) as market,
-        open_console(protection) as console,
+        open_console(playwright, protection) as console,
     ):
         market.suffer()
         yield Live(market, protection, console)
