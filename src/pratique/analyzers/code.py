@@ -21,8 +21,9 @@ _MAX_LOOKS: Final = 1_000_000
 _MAX_LIST_BYTES: Final = 32 << 20
 _DPKG: Final = "var/lib/dpkg"
 _APK: Final = "apk/db/installed"
-_CODE: Final = (".so", ".py", ".js", ".mjs", ".cjs", ".node", ".jar", ".rb", ".pl", ".pm", ".php")
+_CODE: Final = (".so", ".py", ".js", ".mjs", ".cjs", ".node", ".jar", ".rb", ".pl", ".pm", ".php", ".sh")
 _SHARED: Final = ".so."
+_METADATA: Final = (".dist-info", ".egg-info")
 _ANY_EXECUTE: Final = 0o111
 
 
@@ -130,8 +131,11 @@ class _ApkFiles:
 def _is_code(node: Node) -> bool:
     if node.kind is not Kind.FILE:
         return False
-    name = node.path.rpartition("/")[2]
-    return bool(node.mode & _ANY_EXECUTE) or name.endswith(_CODE) or _SHARED in name
+    folder, _, name = node.path.rpartition("/")
+    if name.endswith(_CODE) or _SHARED in name:
+        return True
+    is_plain = "." not in name and not folder.endswith(_METADATA)  # many an image is built with every file executable
+    return is_plain and bool(node.mode & _ANY_EXECUTE)
 
 
 def _lines(image: Image, node: Node | None) -> Iterator[str]:
