@@ -1,5 +1,6 @@
 """What every question to the console is answered from."""
 
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,23 +16,31 @@ Value = TypeVar("Value")
 _MAX_REMEMBERED: Final = 64
 
 
+class _Kept:
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.at = -math.inf
+        self.value: Any = None
+
+
 class Memory:
     """Answers that cost much, kept for a few seconds for everybody who asks the same."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._kept: dict[object, tuple[float, Any]] = {}
+        self._kept: dict[object, _Kept] = {}
 
     def within(self, seconds: float, key: object, make: Callable[[], Value]) -> Value:
-        """Return the value under a key, made at most so long ago; one caller at a time makes one."""
+        """Return the value under a key, made at most so long ago; one caller makes it, the others wait for it."""
         with self._lock:
-            at, value = self._kept.pop(key, (float("-inf"), None))
-            if time.monotonic() - at > seconds:
-                at, value = time.monotonic(), make()
-            self._kept[key] = (at, value)
+            kept = self._kept[key] = self._kept.pop(key, _Kept())
             if len(self._kept) > _MAX_REMEMBERED:
                 del self._kept[next(iter(self._kept))]
-            made: Value = value
+        with kept.lock:
+            if time.monotonic() - kept.at > seconds:
+                kept.value = make()
+                kept.at = time.monotonic()
+            made: Value = kept.value
             return made
 
 

@@ -21,7 +21,7 @@ from pratique.hub.problems import TooManyError
 from pratique.hub.views.alerts import AlertItem, alert_items
 from pratique.hub.views.containers import ContainerItem, container_items
 from pratique.hub.views.flows import DecisionItem, FlowItem, decision_items, flow_items
-from pratique.hub.views.service_map import MapAsk, refused_now, service_map
+from pratique.hub.views.service_map import MapAsk, draw, refused_now
 from pratique.model import Action
 from pratique.store.pages import Filter
 
@@ -61,7 +61,7 @@ class Looker:
         self._since = desk.now() - _REPLAYED_S
         self._alerts: OrderedDict[int, int] = OrderedDict()
         self._containers: dict[str, ContainerItem] | None = None
-        self._edges = {edge.id: edge.refused for edge in service_map(desk, MapAsk()).edges}
+        self._edges = {edge.id: edge.refused for edge in draw(desk, MapAsk()).edges}
         self._map_earliest = 0.0
         self._map_is_old = self._struck = False
 
@@ -87,7 +87,7 @@ class Looker:
         A large map costs much, so it is drawn again only after ten times as long as it took.
         """
         began = time.monotonic()
-        drawn = service_map(self._desk, MapAsk())
+        drawn = draw(self._desk, MapAsk())
         before, self._edges = self._edges, {edge.id: edge.refused for edge in drawn.edges}
         now = {edge.id for edge in refused_now(self._desk, MapAsk().hours)} if self._struck else set()
         self._map_is_old = self._struck = False

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Select, Table, and_, false, func, or_, sel
 
 from pratique.errors import UsageError
 from pratique.inventory import Service, ServiceKind
-from pratique.model import Alert, Container, Decision, Flow, ImageIdentity
+from pratique.model import Action, Alert, Container, Decision, Flow, ImageIdentity
 from pratique.store.database import Database
 from pratique.store.encoding import convert, unpack
 from pratique.store.records import (
@@ -24,7 +24,7 @@ from pratique.store.records import (
     ReportSummary,
 )
 from pratique.store.schema import ALERTS, CONTAINERS, DECISIONS, FLOWS, IMAGES, REPORTS
-from pratique.store.tables import ADDRESSES, KNOWN_IMAGES, PLACEMENTS, SERVICES
+from pratique.store.tables import ADDRESSES, IMAGE_NAMES, KNOWN_IMAGES, PLACEMENTS, SERVICES
 
 MAX_PLACEMENTS: Final = 20_000
 MAX_NAMES: Final = 1000
@@ -49,6 +49,12 @@ class Filter(Struct, frozen=True):
 _ALL: Final = Filter()
 
 
+class _Act(Struct, frozen=True):
+    """What of an alert is counted."""
+
+    action: Action
+
+
 class Pages:
     """Pages of what is in a store; every method raises :class:`~pratique.errors.StoreError`.
 
@@ -58,9 +64,16 @@ class Pages:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def images(self, limit: int, cursor: str = "") -> list[ImageRecord]:
-        """Return images, the one seen last first."""
+    def images(self, limit: int, cursor: str = "", *, like: str = "") -> list[ImageRecord]:
+        """Return images, the one seen last first.
+
+        :param like: part of a name or of an id
+        """
         query = _after(_images(), IMAGES, IMAGES.c.last_seen, cursor).limit(limit)
+        if like:
+            named = select(KNOWN_IMAGES.c.image).join(IMAGE_NAMES, IMAGE_NAMES.c.image == KNOWN_IMAGES.c.number)
+            named = named.where(func.lower(IMAGE_NAMES.c.name).contains(like.lower(), autoescape=True))
+            query = query.where(or_(IMAGES.c.id.in_(named), IMAGES.c.id.contains(like.lower(), autoescape=True)))
         return [_image(row) for row in self._rows(query)]
 
     def image_beginning(self, image_id: str) -> ImageRecord | None:
@@ -116,6 +129,12 @@ class Pages:
         query = select(ALERTS).where(ALERTS.c.last_at >= since).order_by(ALERTS.c.last_at, ALERTS.c.id).limit(limit)
         return [_alert(row) for row in self._rows(query)]
 
+    def actions(self, since: float, limit: int) -> list[tuple[float, Action, int]]:
+        """Return when what was done and how often, of the newest alerts; no more of an alert is read than that."""
+        query = select(ALERTS.c.last_at, ALERTS.c.times, ALERTS.c.document).where(ALERTS.c.last_at >= since)
+        rows = self._rows(query.order_by(ALERTS.c.last_at.desc()).limit(limit))
+        return [(row.last_at, unpack(row.document, _Act).action, row.times) for row in rows]
+
     def flows(self, limit: int, cursor: str = "", *, only: Filter = _ALL) -> list[FlowRecord]:
         """Return flows, the newest first."""
         query = _journal(FLOWS, FLOWS.c.last_seen, limit, cursor, only)
@@ -164,11 +183,11 @@ class Pages:
             "images": select(func.count()).select_from(IMAGES),
             "unscanned": unread,
             "malicious": select(func.count()).select_from(REPORTS).where(REPORTS.c.malware > 0),
-            "containers": select(func.count()).select_from(CONTAINERS).where(here),
+            "containers": select(func.sum(PLACEMENTS.c.present)),
             "unadmitted": select(func.count()).select_from(CONTAINERS).where(here, CONTAINERS.c.admitted.is_(False)),
         }
         with self._database.read() as connection:
-            return {name: connection.execute(query).scalar() or 0 for name, query in queries.items()}
+            return {name: int(connection.execute(query).scalar() or 0) for name, query in queries.items()}
 
     def _rows(self, query: Select[Any]) -> list[Any]:
         with self._database.read() as connection:

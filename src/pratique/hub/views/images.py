@@ -16,8 +16,6 @@ from pratique.store.pages import place
 
 _MAX_FINDINGS: Final = 500
 _MAX_CONTAINERS: Final = 100
-_LOOKED_AT_ONCE: Final = 500
-_MAX_LOOKED_AT: Final = 20_000
 
 
 class ImagesAsk(Struct, frozen=True):
@@ -79,7 +77,7 @@ class ImageDetail(Struct, frozen=True):
 
 def images(desk: Desk, ask: ImagesAsk) -> ImageList:
     """Return a page of images."""
-    found = _matching(desk, ask) if ask.q else desk.store.pages.images(ask.limit, ask.cursor)
+    found = desk.store.pages.images(ask.limit, ask.cursor, like=ask.q)
     more = place(found[-1].last_seen, found[-1].image.id) if len(found) == ask.limit else ""
     return ImageList(items=_items(desk, found), next=more)
 
@@ -141,23 +139,6 @@ def _items(desk: Desk, records: list[ImageRecord]) -> tuple[ImageItem, ...]:
         )
         for record in records
     )
-
-
-def _matching(desk: Desk, ask: ImagesAsk) -> list[ImageRecord]:
-    """Look at a bounded number of images for those with a name or an id like that."""
-    wanted, cursor = ask.q.lower(), ask.cursor
-    found: list[ImageRecord] = []
-    for _ in range(_MAX_LOOKED_AT // _LOOKED_AT_ONCE):
-        some = desk.store.pages.images(_LOOKED_AT_ONCE, cursor)
-        found += [
-            record
-            for record in some
-            if any(wanted in name.lower() for name in (*record.image.references, record.image.id))
-        ]
-        if len(found) >= ask.limit or len(some) < _LOOKED_AT_ONCE:
-            break
-        cursor = place(some[-1].last_seen, some[-1].image.id)
-    return found[: ask.limit]
 
 
 def _verdict(report: Report | None, fault: str) -> str:

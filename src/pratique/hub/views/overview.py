@@ -9,12 +9,11 @@ from msgspec import Struct
 
 from pratique.errors import PolicyError
 from pratique.hub.desk import Desk
-from pratique.hub.views.alerts import AlertItem, alert_item
+from pratique.hub.views.alerts import AlertItem, alert_item, alert_items
 from pratique.hub.views.asks import Hours
 from pratique.model import Action
 from pratique.pipelines.presence import APPLIED_STATE, agent_runs
 from pratique.policy.document import read_text
-from pratique.store import AlertRecord
 from pratique.store.pages import Filter
 
 _HOUR_S: Final = 3600.0
@@ -92,17 +91,17 @@ def policy_state(desk: Desk) -> PolicyState:
 def _overview(desk: Desk, hours: int) -> Overview:
     now = desk.now()
     since = (now // _HOUR_S - hours + 1) * _HOUR_S
-    alerts = desk.store.pages.alerts(_MAX_COUNTED, only=Filter(since=since))
-    stopped = _by_hour(alerts)
+    counted = desk.store.pages.actions(since, _MAX_COUNTED)
+    stopped = _by_hour(counted)
     counts = desk.store.pages.counts()
-    names = desk.store.pages.names(record.alert.image for record in alerts[:_LATEST])
-    total = {action: sum(n for (_, a), n in stopped.items() if a is action) for action in Action}
+    latest = desk.store.pages.alerts(_LATEST, only=Filter(since=since))
+    total = {action: sum(times for (_, done), times in stopped.items() if done is action) for action in Action}
     return Overview(
         policy=policy_state(desk),
         flows_refused=total[Action.DENIED],
         requests_refused=total[Action.REFUSED],
         programs_killed=total[Action.KILLED],
-        complete=len(alerts) < _MAX_COUNTED,
+        complete=len(counted) < _MAX_COUNTED,
         hours=tuple(
             Hour(
                 at=since + number * _HOUR_S,
@@ -113,7 +112,7 @@ def _overview(desk: Desk, hours: int) -> Overview:
             for number in range(hours)
         ),
         open=_open(desk),
-        latest=tuple(alert_item(record, names) for record in alerts[:_LATEST]),
+        latest=alert_items(desk, latest),
         **counts,
     )
 
@@ -124,9 +123,8 @@ def _open(desk: Desk) -> tuple[AlertItem, ...]:
     return tuple(alert_item(record, {}) for record in found)
 
 
-def _by_hour(alerts: Sequence[AlertRecord]) -> Counter[tuple[float, Action]]:
+def _by_hour(counted: Sequence[tuple[float, Action, int]]) -> Counter[tuple[float, Action]]:
     stopped: Counter[tuple[float, Action]] = Counter()
-    for record in alerts:
-        if record.alert.action is not Action.ALERTED:
-            stopped[record.last_at // _HOUR_S * _HOUR_S, record.alert.action] += record.count
+    for at, action, times in counted:
+        stopped[at // _HOUR_S * _HOUR_S, action] += times
     return stopped

@@ -1,10 +1,12 @@
 """The policy in force, what could be added to it, and a person's word on that."""
 
-from collections.abc import Iterable
-from typing import Annotated, Final
+from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import IPv6Address, ip_address
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from pratique.hub.desk import Desk
 from pratique.hub.problems import ConflictError
@@ -18,11 +20,16 @@ from pratique.policy.document import read_text
 from pratique.store import AlertRecord
 from pratique.store.pages import Filter
 
+_Peer: TypeAlias = tuple[str, Protocol | None, int]
 _EXPECTED: Final = frozenset({"net.egress", "net.miner-port"})
 """Alerts that say no more than "this peer is not on the list", which is what learning is about."""
 _MAX_FLOWS: Final = 20_000
 _MAX_ALERTS: Final = 5_000
 _MAX_REFUSED: Final = 5_000
+_MAX_IMAGES: Final = 30
+_MAX_PROPOSALS: Final = 50
+"""For one image: more nobody reads; what is accepted makes room for the rest."""
+_MAX_CONTAINERS: Final = 5
 _LIVE_WITHIN_S: Final = 3.0
 _REFUSED_STATE: Final = "console_refused"
 """The store's state in which the proposals stand that a person has answered with no."""
@@ -49,7 +56,7 @@ class Proposal(Struct, frozen=True):
     rule: Allow
     """Its ``note`` tells when the traffic was seen, how much, and by which programs."""
     containers: tuple[str, ...]
-    """Names of the containers that asked for it."""
+    """Names of some of the containers that asked for it."""
     first_seen: float
     last_seen: float
     packets: int
@@ -69,6 +76,8 @@ class ImageProposals(Struct, frozen=True):
     suspected: bool
     """A container of it has alerts of severity high or worse: nothing is proposed from that one."""
     proposals: tuple[Proposal, ...]
+    omitted: int
+    """More than are listed."""
 
 
 class ProposalList(Struct, frozen=True):
@@ -79,7 +88,7 @@ class ProposalList(Struct, frozen=True):
     state: PolicyState
     images: tuple[ImageProposals, ...]
     complete: bool
-    """False: there was more traffic than was looked at; the newest was."""
+    """False: there was more than is told; the newest is."""
 
 
 class AllowRule(Struct, frozen=True, forbid_unknown_fields=True):
@@ -133,21 +142,26 @@ def proposals(desk: Desk, ask: ProposalsAsk) -> ProposalList:
     only = Filter(since=since, images=(find(desk, ask.image).image.id,) if ask.image else None)
     flows = [record.flow for record in desk.store.pages.flows(_MAX_FLOWS, only=only)]
     suspects = _suspects(desk.store.pages.alerts(_MAX_ALERTS, only=Filter(since=since, at_least=Severity.HIGH.rank)))
-    images = sorted({flow.image for flow in flows if flow.image})
-    names = desk.store.pages.names(images)
-    refused = _refused(desk)
     by_image: dict[str, list[Flow]] = {}
     for flow in flows:
         by_image.setdefault(flow.image, []).append(flow)
-    found = [
-        _for_image(desk, document, image, names.get(image, image), by_image[image], suspects, refused)
-        for image in images
-    ]
+    by_image.pop("", None)
+    names = desk.store.pages.names(by_image)
+    review = _Review(document, suspects, frozenset(_refused(desk)))
+    found: list[ImageProposals] = []
+    for image, own in by_image.items():
+        if len(found) == _MAX_IMAGES:
+            break
+        proposed = review.of(image, names.get(image, image), own)
+        if proposed.proposals:
+            found.append(proposed)
+    wanted = {container for one in found for proposal in one.proposals for container in proposal.containers}
+    called = desk.store.pages.container_names(wanted)
     return ProposalList(
         sha256=state.sha256,
         state=state,
-        images=tuple(one for one in found if one.proposals),
-        complete=len(flows) < _MAX_FLOWS,
+        images=tuple(_named(one, called) for one in found),
+        complete=len(flows) < _MAX_FLOWS and len(found) < _MAX_IMAGES,
     )
 
 
@@ -193,43 +207,46 @@ def refuse(desk: Desk, ask: RefuseAsk) -> Done:
     return Done(told=f"{image.name} is not proposed {peers} again", live=True)
 
 
-def _for_image(
-    desk: Desk,
-    document: Document,
-    image: str,
-    name: str,
-    flows: list[Flow],
-    suspects: set[str],
-    refused: list[tuple[str, ...]],
-) -> ImageProposals:
-    """Compare what an image did with its entry; what would be learnt is exactly what 'pratique learn' would."""
-    unlisted = document.unlisted
-    entry = document.image(image) or ImagePolicy(name, (image,), unlisted.egress, unlisted.drift, unlisted.allow)
-    lesson = learn(Document(images=(entry,)), flows, {image: name}, suspects=suspects, include_denied=True)
-    learnt = lesson.document.image(image)
-    new = learnt.allow[len(entry.allow) :] if learnt is not None else ()
-    containers = desk.store.pages.container_names(flow.container for flow in flows)
-    return ImageProposals(
-        image=image,
-        name=name,
-        listed=document.image(image) is not None,
-        egress=entry.egress,
-        known=len(entry.allow),
-        suspected=bool(lesson.suspected),
-        proposals=tuple(
-            _proposal(
-                rule, [flow for flow in flows if _concerns(flow, rule) and flow.container not in suspects], containers
-            )
-            for rule in new
-            if _key(image, rule) not in refused
-        ),
-    )
+class _Review:
+    """Compares what images did with their entries; what would be learnt is exactly what 'pratique learn' would."""
+
+    def __init__(self, document: Document, suspects: set[str], refused: frozenset[tuple[str, ...]]) -> None:
+        self._entries = {image: entry for entry in document.images for image in entry.ids}
+        self._unlisted = document.unlisted
+        self._suspects = suspects
+        self._refused = refused
+
+    def of(self, image: str, name: str, flows: Sequence[Flow]) -> ImageProposals:
+        """Return what could be added for one image; its containers are told by their ids."""
+        rest = self._unlisted
+        entry = self._entries.get(image) or ImagePolicy(name, (image,), rest.egress, rest.drift, rest.allow)
+        own = Document(images=(replace(entry, ids=(image,)),))
+        lesson = learn(own, flows, {image: name}, suspects=self._suspects, include_denied=True)
+        new = lesson.document.images[0].allow[len(entry.allow) :]
+        fitting = [rule for rule in new if _key(image, rule) not in self._refused]
+        evidence: dict[_Peer, list[Flow]] = {}
+        for flow in flows:
+            if flow.container not in self._suspects:
+                evidence.setdefault(_peer(flow), []).append(flow)
+        return ImageProposals(
+            image=image,
+            name=name,
+            listed=image in self._entries,
+            egress=entry.egress,
+            known=len(entry.allow),
+            suspected=bool(lesson.suspected),
+            proposals=tuple(
+                _proposal(rule, evidence.get((rule.to, rule.protocol, rule.port), []))
+                for rule in fitting[:_MAX_PROPOSALS]
+            ),
+            omitted=max(0, len(fitting) - _MAX_PROPOSALS),
+        )
 
 
-def _proposal(rule: Allow, flows: list[Flow], containers: dict[str, str]) -> Proposal:
+def _proposal(rule: Allow, flows: Sequence[Flow]) -> Proposal:
     return Proposal(
         rule=rule,
-        containers=tuple(sorted({containers.get(flow.container, flow.container[:12]) for flow in flows})),
+        containers=tuple(sorted({flow.container for flow in flows}))[:_MAX_CONTAINERS],
         first_seen=min((flow.first_seen for flow in flows), default=0.0),
         last_seen=max((flow.last_seen for flow in flows), default=0.0),
         packets=sum(flow.packets for flow in flows),
@@ -237,9 +254,23 @@ def _proposal(rule: Allow, flows: list[Flow], containers: dict[str, str]) -> Pro
     )
 
 
-def _concerns(flow: Flow, rule: Allow) -> bool:
-    same = flow.address.removeprefix("::ffff:") == rule.to or flow.address == rule.to
-    return same and flow.port == rule.port and flow.protocol is rule.protocol
+def _named(found: ImageProposals, called: Mapping[str, str]) -> ImageProposals:
+    """Return the same with the names of the containers in place of their ids."""
+    return replace(
+        found,
+        proposals=tuple(
+            replace(
+                one, containers=tuple(sorted({called.get(container, container[:12]) for container in one.containers}))
+            )
+            for one in found.proposals
+        ),
+    )
+
+
+def _peer(flow: Flow) -> _Peer:
+    address = ip_address(flow.address)
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return str(mapped or address), flow.protocol, flow.port
 
 
 def _suspects(alerts: Iterable[AlertRecord]) -> set[str]:

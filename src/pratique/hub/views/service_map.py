@@ -19,6 +19,7 @@ _MAX_NODES: Final = 300
 _MAX_REMEMBERED: Final = 1000
 _PLACES: Final = "console_map"
 """The store's state in which the places of the nodes stand: the map is the same tomorrow."""
+_KEPT_S: Final = 1.0
 _FRESH_S: Final = 15.0
 _MAX_FRESH: Final = 200
 _EGRESS_RULE: Final = "net.egress"
@@ -118,7 +119,12 @@ class EdgeDetail(Struct, frozen=True):
 
 
 def service_map(desk: Desk, ask: MapAsk) -> Map:
-    """Return the map, with places that stay."""
+    """Return the map, with places that stay; the page and its picture ask for it within one second."""
+    return desk.memory.within(_KEPT_S, ("map", ask.hours), lambda: draw(desk, ask))
+
+
+def draw(desk: Desk, ask: MapAsk) -> Map:
+    """Return the map as it is now."""
     drawn = desk.store.graph.service_map(desk.now() - ask.hours * 3600.0, limit=_MAX_NODES)
     edges = _edges(drawn.edges, ask.hours)
     fresh = refused_now(desk, ask.hours)
