@@ -38,6 +38,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "containers": ("pratique.cli.containers", "The containers on this host and the policy each is under."),
     "quarantine": ("pratique.cli.quarantine", "Cut all traffic of a container."),
     "release": ("pratique.cli.release", "Release a container from quarantine."),
+    "capture": ("pratique.cli.capture", "Take evidence of a container into one archive with hashes."),
     "replace": ("pratique.cli.replace", "Replace what runs an image, or has a vulnerability, by what does not."),
     "console": ("pratique.cli.console", "Serve the console in a browser, and make what opens it."),
     "decisions": ("pratique.cli.decisions", "What the guard decided; checks the log's hash chain."),
