@@ -1,6 +1,6 @@
-"""What judging executions costs: in a watched container and outside of any, without and with the sensor, alternating.
+"""What judging executions and seeing opens cost, in a watched container and outside of any.
 
-The sensor is read all the while, as the agent does. Each execution has arguments of its own, so that none is taken for
+Without and with the sensor, alternating. The sensor is read all the while, as the agent does. Each execution has arguments of its own, so that none is taken for
 a repetition; what exceeds a container's budget of events is counted only.
 """
 
@@ -19,14 +19,20 @@ from docker.models.containers import Container
 from benchmarks.row import Row
 from pratique.model import DriftMode, EgressMode, KernelPolicy
 from pratique.sensor import Parent, ParentKind, Sensor
+from pratique.sensor.opened import Opened
 from pratique.sensor.packet import PacketSocket
 from pratique.sensor.process import Process
 from testbed import images
 from testbed.engine import ThrowAwayEngine
 
 _ROUNDS: Final = 9
-_WORK: Final = {"spawn": 600, "map": 20_000, "call": 300_000}
-_NAMES: Final = {"spawn": "posix_spawn and end of a static program", "map": "mmap(PROT_EXEC)", "call": "getppid()"}
+_WORK: Final = {"spawn": 600, "map": 20_000, "open": 50_000, "call": 300_000}
+_NAMES: Final = {
+    "spawn": "posix_spawn and end of a static program",
+    "map": "mmap(PROT_EXEC)",
+    "open": "open() and close() of a file of the image",
+    "call": "getppid()",
+}
 _PLACES: Final = {True: "in a container", False: "outside of containers"}
 _IMAGE: Final = "bench/process:1"
 
@@ -74,7 +80,7 @@ def _measure(
 def _sensor(engine: ThrowAwayEngine) -> Iterator[None]:
     parent = Parent(path=Path(f"/sys/fs/cgroup/unified{engine.cgroup_parent}"), kind=ParentKind.ALL)
     policy = KernelPolicy(id=0, egress=EgressMode.ENFORCE, drift=DriftMode.KILL)
-    sensor = Sensor.open([parent], engine.pin_dir, [policy], {}, features=(Process, PacketSocket))
+    sensor = Sensor.open([parent], engine.pin_dir, [policy], {}, features=(Process, PacketSocket, Opened))
     done = threading.Event()
     reader = threading.Thread(target=_read, args=(sensor, done))
     reader.start()
