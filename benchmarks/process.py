@@ -1,7 +1,8 @@
 """What judging executions and seeing opens cost, in a watched container and outside of any.
 
-Without and with the sensor, alternating. The sensor is read all the while, as the agent does. Each execution has arguments of its own, so that none is taken for
-a repetition; what exceeds a container's budget of events is counted only.
+Without and with the sensor, alternating. The sensor is read all the while, as the agent does. Each execution has
+arguments of its own, so that none is taken for a repetition; what exceeds a container's budget of events is counted
+only.
 """
 
 import select
