@@ -17,6 +17,7 @@ _FEATURES: Final = {
     "process": ("executables that are not of the image cannot be stopped", Status.FAIL),
     "packet-socket": ("sockets below IP are not closed to containers with NET_RAW", Status.WARN),
     "packet-link": ("frames sent below IP through io_uring are not stopped", Status.WARN),
+    "opened": ("it is not known which packages of its image a container uses", Status.WARN),
     WHOLE_SENSOR: ("nothing can be enforced in the kernel", Status.FAIL),
 }
 """Feature → (what follows when it is not live, how grave that is)."""

@@ -35,7 +35,7 @@ def test_doctor_tells_what_the_engine_and_its_containers_leave_open(
     client.containers.run("shop/redis:1", name="closed", detach=True, cap_drop=["NET_RAW"])
     assert run(["doctor", "-f", "json"]) == 0
     checks = told(capsys)
-    for feature in ("egress", "process", "packet-socket", "packet-link"):
+    for feature in ("egress", "process", "packet-socket", "packet-link", "opened"):
         assert checks[f"feature {feature}"]["status"] == "ok", checks[f"feature {feature}"]
     assert client.version()["Version"] in checks["engine"]["found"]
     assert checks["storage driver"]["found"] == client.info()["Driver"]

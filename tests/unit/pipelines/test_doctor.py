@@ -33,7 +33,7 @@ GOOD = Facts(
     processes=(DOCKERD,),
     config={"authorization-plugins": ["pratique"]},
     sockets=(SOCKET,),
-    features=dict.fromkeys(("egress", "process", "packet-socket", "packet-link"), "live"),
+    features=dict.fromkeys(("egress", "process", "packet-socket", "packet-link", "opened"), "live"),
     plugin_answers=True,
     agent=True,
 )
