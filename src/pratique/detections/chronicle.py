@@ -11,11 +11,11 @@ from typing import Final
 from msgspec import structs
 
 from pratique.detections.intrusions import is_decoder
-from pratique.detections.lookups import Lookups
-from pratique.detections.provenance import Provenance
+from pratique.detections.lookups import lookups_of
+from pratique.detections.provenance import SKEW_S, Provenance
 from pratique.detections.sandboxed import ENGINE_SOCKET
 from pratique.detections.scans import ScanWatch
-from pratique.detections.shells import DOWNLOADERS, SHELLS, is_download, is_interpreter, names, reads_commands
+from pratique.detections.shells import SHELLS, is_download, is_interpreter, names, reads_commands
 from pratique.detections.subject import Subject, raise_alert
 from pratique.detections.traffic import flow_evidence
 from pratique.model import (
@@ -30,6 +30,7 @@ from pratique.model import (
     FlowVerdict,
     Protocol,
     RecordedEvent,
+    Recording,
     SensorEvent,
     Service,
     WriteEvent,
@@ -50,6 +51,7 @@ _CLOUDS: Final = (
     "metadata.google.internal",
 )
 _SSH_PORT: Final = 22
+_MOST_BAIT: Final = 100
 _SOURCES: Final[tuple[tuple[str, Callable[[str, tuple[str, ...]], bool]], ...]] = (
     ("exec.decoded", is_decoder),
     ("exec.piped-download", is_download),
@@ -59,21 +61,21 @@ _SOURCES: Final[tuple[tuple[str, Callable[[str, tuple[str, ...]], bool]], ...]] 
 class Chronicle:
     """Takes the events of one run in, in order of time; gives the alerts that follow from several of them."""
 
-    def __init__(self, subject: Subject, lookups: Lookups) -> None:
+    def __init__(self, subject: Subject, recording: Recording) -> None:
         """Begin.
 
-        :param lookups: all names that the run asked for; it asked before it talked, whatever the clocks say
+        Names, files and bait are known from the whole run: it asked before it talked and wrote before it executed,
+        whatever the clocks of the instruments say.
         """
-        self.provenance = Provenance()
-        self._lookups = lookups
+        self._lookups = lookups_of(recording)
+        self.provenance = Provenance(recording.sensed, recording.recorded, self._lookups)
+        baits = [event for event in recording.recorded if isinstance(event, BaitEvent) and event.bait != ENGINE_SOCKET]
+        self._taken = sorted(baits, key=lambda bait: bait.at)[:_MOST_BAIT]
         self._subject = subject
         self._scans = ScanWatch()
         self._sweeps: dict[tuple[Protocol, int], set[str]] = {}
         self._connected: set[int] = set()
-        self._fetched: dict[str, WriteEvent] = {}
-        """By path and by file name."""
         self._ends: deque[ExecEvent] = deque(maxlen=100)
-        self._taken: list[BaitEvent] = []
 
     def observe(self, event: SensorEvent | RecordedEvent) -> list[Alert]:
         """Take one event in; return what it means after what came before it."""
@@ -84,17 +86,12 @@ class Chronicle:
                 return self._flowed(event)
             case ConversationEvent():
                 return self._spoke(event)
-            case WriteEvent():
-                self._wrote(event)
-            case BaitEvent():
-                self._touched(event)
             case _:
                 pass
         return []
 
     def _executed(self, event: ExecEvent) -> list[Alert]:
         """Return what an execution means after what came before it."""
-        self.provenance.executed(event)
         if ExecFlag.LIBRARY in event.flags:
             return []
         alerts = self._piped(event)
@@ -102,20 +99,9 @@ class Chronicle:
             alerts.append(self._execution("exec.reverse-shell", event, "it talks to whom its process had connected to"))
         fetched = self._fetched_script(event)
         if fetched is not None:
-            seen = f"{fetched.path} was fetched by {fetched.command}"
+            seen = f"{fetched.path} was fetched from the network by {fetched.command}"
             alerts.append(self._execution("exec.piped-download", event, seen))
         return alerts
-
-    def _wrote(self, event: WriteEvent) -> None:
-        """Remember a file that was written."""
-        self.provenance.wrote(event)
-        if event.command in DOWNLOADERS and len(self._fetched) < MAX_TRACKED:
-            self._fetched[event.path] = self._fetched[event.path.rsplit("/", 1)[-1]] = event
-
-    def _touched(self, event: BaitEvent) -> None:
-        """Remember a secret that was read."""
-        if event.bait != ENGINE_SOCKET and len(self._taken) < MAX_TRACKED:
-            self._taken.append(event)
 
     def _flowed(self, event: FlowEvent) -> list[Alert]:
         """Return the scan that a flow completes. Peers that were asked for by name are none."""
@@ -123,7 +109,11 @@ class Chronicle:
             return []
         if event.pid and len(self._connected) < MAX_TRACKED:
             self._connected.add(event.pid)
-        if event.protocol not in {Protocol.TCP, Protocol.UDP} or self._lookups.name_of(event.address):
+        # To connect UDP sends nothing: resolvers do it to each address that they consider. The sinkhole hears the rest.
+        return self._reached(event) if event.protocol is Protocol.TCP else []
+
+    def _reached(self, event: FlowEvent) -> list[Alert]:
+        if self._lookups.name_of(event.address):
             return []
         network = self._scans.observe("run", structs.replace(event, verdict=FlowVerdict.REPORTED)) or self._sweep(event)
         if not network:
@@ -134,7 +124,7 @@ class Chronicle:
     def _spoke(self, event: ConversationEvent) -> list[Alert]:
         """Return what a conversation means after what came before it."""
         if event.service is not Service.DNS:
-            return self._stolen(event)
+            return [*self._stolen(event), *(self._reached(_flow(event)) if event.protocol is Protocol.UDP else ())]
         domain = self._lookups.tunnel(event.name)
         if not domain:
             return []
@@ -165,7 +155,7 @@ class Chronicle:
         called = names(event.filename, event.arguments)
         if not (called & SHELLS or is_interpreter(called)):
             return None
-        found = (self._fetched.get(argument.removeprefix("./")) for argument in event.arguments[1:4])
+        found = (self.provenance.fetched(argument, event.at) for argument in event.arguments[1:4])
         return next((write for write in found if write is not None), None)
 
     def _sweep(self, event: FlowEvent) -> str:
@@ -184,7 +174,7 @@ class Chronicle:
             return []
         name = self._lookups.name_of(event.address) or event.name.lower()
         for bait in self._taken:
-            if not _belongs(bait.bait, name, event.port):
+            if bait.at <= event.at + SKEW_S and not _belongs(bait.bait, name, event.port):
                 evidence = {
                     "bait": bait.bait,
                     "file": bait.path,
@@ -202,6 +192,11 @@ class Chronicle:
     def _execution(self, rule: str, event: ExecEvent, seen: str) -> Alert:
         evidence = {"file": event.filename, "arguments": " ".join(event.arguments), "seen": seen}
         return raise_alert(rule, event.at, self._subject, Action.ALERTED, about=event.filename, evidence=evidence)
+
+
+def _flow(event: ConversationEvent) -> FlowEvent:
+    verdict = FlowVerdict.REPORTED
+    return FlowEvent(event.at, 0, 0, Direction.EGRESS, event.protocol, event.address, event.port, verdict)
 
 
 def _belongs(bait: str, name: str, port: int) -> bool:

@@ -61,8 +61,13 @@ def leaves_container(program: str, arguments: tuple[str, ...]) -> bool:
         joined = f" {' '.join(arguments[1:])} "
         return bool(re.search(r"\s(?:-t\s*1|--target[= ]1)\s|=/proc/1/ns/", joined))
     if "chroot" in called:
-        return any(_HOST_ROOT.fullmatch(argument) for argument in arguments[1:4])
+        return any(is_host_root(argument) for argument in arguments[1:4])
     return bool(called & SHELLS and _KERNEL_HELPER.search(script(arguments)))
+
+
+def is_host_root(path: str) -> bool:
+    """Tell whether a path is one of those where the roots of hosts are mounted."""
+    return bool(_HOST_ROOT.fullmatch(path))
 
 
 def covers_tracks(program: str, arguments: tuple[str, ...]) -> bool:

@@ -14,14 +14,18 @@ _REVERSE: Final = frozenset({"arpa"})
 
 
 class Lookups:
-    """Remembers which name stands for which address, and which domains were asked for ever new names."""
+    """Remembers which name stands for which address, which domains were asked for ever new names, and files."""
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
         self._below: dict[str, set[str]] = {}
+        self.files: set[str] = set()
+        """File names that were asked for over HTTP."""
 
     def heard(self, event: ConversationEvent) -> None:
         """Take a conversation in: the name in it is that of its peer; a DNS question tells what was answered."""
+        if len(self.files) < MAX_TRACKED:
+            self.files |= _files_of(event.request)
         if len(self._names) >= MAX_TRACKED or not event.name:
             return
         words = event.request.split()[-1:] if event.service is Service.DNS else [event.address]
@@ -47,6 +51,13 @@ class Lookups:
             return ""
         names.add(below)
         return domain if len(names) == TUNNEL_NAMES else ""
+
+
+def _files_of(request: str) -> set[str]:
+    """Return the file name in the first line of a request of HTTP, if there is one."""
+    words = request.split()
+    path = words[1].partition("?")[0] if len(words) == 3 and words[2].startswith("HTTP/") else ""
+    return {path.rsplit("/", 1)[-1]} - {""}
 
 
 def lookups_of(recording: Recording) -> Lookups:

@@ -1,61 +1,105 @@
-"""Where programs of a run come from: who wrote the file, and whether he makes programs. Memory is bounded."""
+"""Where the programs of a run come from: who wrote the file, and whether he makes programs."""
 
 import re
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import Final
 
-from pratique.model import ExecEvent, ExecFlag, WriteEvent
+from pratique.detections.lookups import Lookups
+from pratique.detections.shells import DOWNLOADERS
+from pratique.model import ExecEvent, ExecFlag, RecordedEvent, SensorEvent, WriteEvent
 
-MAX_TRACKED: Final = 20_000
+SKEW_S: Final = 0.5
+"""What one instrument tells may be that much late to what another tells."""
 _MAKERS: Final = re.compile(r"(?:[\w.]+-)*(?:ld(?:\.\w+)?|gold|lld|mold|strip|objcopy|dpkg|dpkg-deb|apk|rpm)")
 """Linkers and what finishes their work; package managers."""
 _HALF_INSTALLED: Final = (".dpkg-new", ".dpkg-tmp", ".apk-new")
+_BELOW: Final = re.compile(r"^(?:\.{0,2}/)+")
+_FOREIGN: Final = ExecFlag.UPPER | ExecFlag.MEMFD | ExecFlag.NOT_OVERLAY
 
 
 class Provenance:
-    """Remembers which program each process is, and who wrote which file."""
+    """Which program each process was when, and who wrote which file. It knows the whole run from the beginning."""
 
-    def __init__(self) -> None:
-        self._programs: dict[int, ExecEvent] = {}
-        self._writes: dict[str, tuple[WriteEvent, bool]] = {}
+    def __init__(self, sensed: Iterable[SensorEvent], recorded: Iterable[RecordedEvent], lookups: Lookups) -> None:
+        self._lookups = lookups
+        self._programs: dict[int, list[ExecEvent]] = defaultdict(list)
+        for event in sorted((event for event in sensed if isinstance(event, ExecEvent)), key=_time):
+            self._programs[event.pid].append(event)
+        self._writes: dict[str, WriteEvent] = {}
+        self._named: dict[str, set[str]] = defaultdict(set)
+        """File name → paths with it: who executes names a file as he likes, such as ``./hello``."""
+        for write in sorted((event for event in recorded if isinstance(event, WriteEvent)), key=_time):
+            path = _installed(write.path)
+            if write.pid or path not in self._writes:  # nobody: it was renamed, or closed after the end
+                self._writes[path] = write
+                self._named[_name(path)].add(path)
 
-    def executed(self, event: ExecEvent) -> None:
-        """Remember what a process is now."""
-        if len(self._programs) < MAX_TRACKED or event.pid in self._programs:
-            self._programs[event.pid] = event
-
-    def wrote(self, event: WriteEvent) -> None:
-        """Remember who wrote a file; what somebody else adds to it later makes it his."""
-        path = event.path
-        for suffix in _HALF_INSTALLED:
-            path = path.removesuffix(suffix)
-        if len(self._writes) < MAX_TRACKED or path in self._writes:
-            self._writes[path] = (event, self.is_maker(event.pid))
-
-    def is_maker(self, pid: int) -> bool:
-        """Tell whether a process is a linker or a package manager, as it is in the image."""
-        program = self._programs.get(pid)
-        if program is None or program.flags & (ExecFlag.UPPER | ExecFlag.MEMFD | ExecFlag.NOT_OVERLAY):
-            return False
-        return bool(_MAKERS.fullmatch(program.filename.rsplit("/", 1)[-1]))
+    def is_installed(self, event: WriteEvent) -> bool:
+        """Tell whether a file was written by a maker, or found in its place after one had written it."""
+        if event.pid:
+            return self._is_maker(event.pid, event.at)
+        known = self._writes.get(_installed(event.path))
+        return known is not None and self._is_maker(known.pid, known.at)
 
     def is_made(self, event: ExecEvent) -> bool:
         """Tell whether what is executed was made here by a maker, or is run by a package manager as its own script."""
-        write = self._writes.get(event.filename)
-        return write[1] if write else self.is_maker(event.parent)
+        writes = self._writes_of(event.filename)
+        if writes:
+            return all(self._is_maker(write.pid, write.at) for write in writes)
+        return self._is_maker(event.parent, event.at)
 
     def writer(self, path: str) -> WriteEvent | None:
-        """Return who wrote a file in this run."""
-        write = self._writes.get(path)
-        return write[0] if write else None
+        """Return who wrote a file in this run, as it is named where it is executed."""
+        return next(iter(self._writes_of(path)), None)
+
+    def fetched(self, path: str, at: float) -> WriteEvent | None:
+        """Return who had fetched a file from the network, as it is named where it is run."""
+        return next(
+            (write for write in self._writes_of(path) if write.at <= at + SKEW_S and self._is_fetched(write)), None
+        )
 
     def runs(self, *programs: str) -> bool:
         """Tell whether a program of the image of one of these names was started, busybox' applets among them."""
-        return any(_is_called(event, programs) for event in self._programs.values())
+        return any(_is_called(event, programs) for events in self._programs.values() for event in events)
+
+    def _is_fetched(self, write: WriteEvent) -> bool:
+        return write.command in DOWNLOADERS or _name(write.path) in self._lookups.files
+
+    def _is_maker(self, pid: int, at: float) -> bool:
+        """Tell whether a process is, at that time, a linker or a package manager as it is in the image."""
+        programs = self._programs.get(pid)
+        if not programs:
+            return False
+        program = programs[max(0, bisect_right(programs, at, key=_time) - 1)]
+        return not program.flags & _FOREIGN and bool(_MAKERS.fullmatch(_name(program.filename)))
+
+    def _writes_of(self, path: str) -> list[WriteEvent]:
+        """Return the writes of a file; where it is named from somewhere, of every file that it may be."""
+        if path.startswith("/"):
+            return [self._writes[path]] if path in self._writes else []
+        end = f"/{_BELOW.sub('', path)}"
+        return [self._writes[known] for known in sorted(self._named.get(_name(path), ())) if known.endswith(end)]
+
+
+def _time(event: ExecEvent | WriteEvent) -> float:
+    return event.at
+
+
+def _name(path: str) -> str:
+    return path.rsplit("/", 1)[-1]
+
+
+def _installed(path: str) -> str:
+    """Return where a package manager puts what it first writes beside it."""
+    for suffix in _HALF_INSTALLED:
+        path = path.removesuffix(suffix)
+    return path
 
 
 def _is_called(event: ExecEvent, programs: tuple[str, ...]) -> bool:
     if event.flags & (ExecFlag.UPPER | ExecFlag.MEMFD):
         return False
-    words = (event.filename, *event.arguments[:2])
-    called = [word.rsplit("/", 1)[-1] for word in words]
-    return called[0] in programs or (called[0] == "busybox" and any(name in programs for name in called[1:]))
+    called = [_name(word) for word in (event.filename, *event.arguments[:2])]
+    return called[0] in programs or (called[0] in {"busybox", "exe"} and any(name in programs for name in called[1:]))

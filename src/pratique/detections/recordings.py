@@ -9,7 +9,6 @@ from msgspec import structs
 from pratique.detections import pools
 from pratique.detections.chronicle import Chronicle
 from pratique.detections.detector import Detector
-from pratique.detections.lookups import lookups_of
 from pratique.detections.rules import RULES
 from pratique.detections.subject import Subject, raise_alert
 from pratique.model import (
@@ -29,7 +28,7 @@ from pratique.model import (
 MAX_ALERTS: Final = 200
 """Different things that are told of one run, the worst first."""
 FULL: Final = 0.8
-"""So much of its processors, over the whole run, is their limit."""
+"""So much of its processors, over the whole run, is their limit: used, or waited for since the host has other work."""
 SHORTEST_S: Final = 2.0
 """A shorter run has no "all the time"."""
 LONG_SLEEP_S: Final = 300.0
@@ -45,7 +44,7 @@ def judge_recording(recording: Recording) -> list[Alert]:
     Traffic as such is no sin here: there is no allow-list yet, and nothing gets anywhere.
     """
     subject = Subject(image=recording.image.id, image_name=recording.image.name, admitted=True)
-    chronicle = Chronicle(subject, lookups_of(recording))
+    chronicle = Chronicle(subject, recording)
     told: dict[str, Alert] = {}
     times: dict[str, int] = {}
     for alert in _alerts(recording, subject, chronicle):
@@ -65,8 +64,8 @@ def _alerts(recording: Recording, subject: Subject, chronicle: Chronicle) -> Ite
     detector = Detector()
     mined = None
     for event in _in_order(recording.sensed, recording.recorded):
-        by_maker = isinstance(event, WriteEvent) and chronicle.provenance.is_maker(event.pid)
-        for alert in () if by_maker else detector.observe(event, subject):
+        installed = isinstance(event, WriteEvent) and chronicle.provenance.is_installed(event)
+        for alert in () if installed else detector.observe(event, subject):
             if isinstance(event, ExecEvent) and alert.rule in _ORIGINS:
                 yield _of_origin(alert, event, subject, chronicle)
             elif not isinstance(event, FlowEvent):
@@ -124,14 +123,15 @@ def _is_mining_port(event: SensorEvent | RecordedEvent) -> bool:
 
 def _is_busy(recording: Recording) -> bool:
     whole = recording.cpus * recording.duration_s
-    return recording.duration_s >= SHORTEST_S and whole > 0 and recording.cpu_s >= FULL * whole
+    wanted = recording.cpu_s + recording.waited_s
+    return recording.duration_s >= SHORTEST_S and whole > 0 and wanted >= FULL * whole
 
 
 def _mining(recording: Recording, subject: Subject, contact: SensorEvent | RecordedEvent) -> Alert:
     assert isinstance(contact, FlowEvent | ConversationEvent)
-    share = recording.cpu_s / (recording.cpus * recording.duration_s)
     evidence = {
-        "processor": f"{share:.0%} of {recording.cpus:g} for {recording.duration_s:.0f} s",
+        "processor": f"{recording.cpu_s:.1f} s used, {recording.waited_s:.1f} s waited for, "
+        f"in {recording.duration_s:.1f} s",
         "address": contact.address,
         "port": str(contact.port),
     }

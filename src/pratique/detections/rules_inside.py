@@ -267,7 +267,7 @@ INSIDE: Final[tuple[Rule, ...]] = (
     rule(
         "run.sleeper",
         Severity.HIGH,
-        "It slept long before it did what it is condemned for",
+        "It slept for long, besides what it is condemned for",
         "Malware waits until nobody looks any more.",
         t.TIME_EVASION,
     ),

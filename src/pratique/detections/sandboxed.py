@@ -3,6 +3,7 @@
 import re
 from typing import Final
 
+from pratique.detections.intrusions import is_host_root
 from pratique.detections.miners import pool_of, stratum_method
 from pratique.detections.subject import Subject, raise_alert
 from pratique.model import (
@@ -38,7 +39,7 @@ _ESCAPES: Final = frozenset(
     init_module finit_module delete_module create_module kexec_load kexec_file_load mknod mknodat
     """.split()  # noqa: SIM905
 )
-"""Not chroot: honest servers lock themselves up with it."""
+"""Chroot only where hosts' roots are mounted: honest servers lock themselves up with it."""
 _NAMESPACE_CALLS: Final = frozenset({"unshare", "clone", "clone3"})
 _OWN_NAMESPACE: Final = re.compile(r"(?:CLONE_NEW)?USER|", re.IGNORECASE)
 """A user namespace of its own is the sandbox of browsers and build tools; so it is no escape yet."""
@@ -103,6 +104,8 @@ def _judge_conversation(event: ConversationEvent, subject: Subject) -> list[Aler
 
 
 def _is_escape(event: PrivilegeEvent) -> bool:
+    if event.call == "chroot":
+        return is_host_root(event.argument)
     if event.call not in _ESCAPES:
         return any(path.fullmatch(event.argument) for rule, path in _RULES_OF_FILES if rule == "kernel.escape")
     namespaces = [word for word in re.split(r"[\s,|]+", event.argument) if word]

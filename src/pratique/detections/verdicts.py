@@ -130,6 +130,8 @@ def _peers(recording: Recording) -> tuple[WantedPeer, ...]:
 
 def _peer(event: object, lookups: Lookups, resolvers: set[tuple[str, int]]) -> tuple[str, Protocol, int] | None:
     match event:
+        case FlowEvent(direction=Direction.EGRESS, protocol=Protocol.UDP):
+            return None  # to connect UDP sends nothing; what was sent, the sinkhole heard
         case FlowEvent(direction=Direction.EGRESS) | ConversationEvent():
             if (event.address, event.port) in resolvers or _is_own(event.address):
                 return None
@@ -152,6 +154,6 @@ def _programs(recording: Recording) -> tuple[str, ...]:
         for event in recording.sensed
         if isinstance(event, ExecEvent) and ExecFlag.LIBRARY not in event.flags
         for path in (event.filename, event.interpreter)
-        if path.startswith("/")
+        if path.startswith("/") and not path.startswith("/proc/")
     }
     return tuple(sorted(paths)[:MAX_PROGRAMS])

@@ -111,6 +111,8 @@ class Recording(Struct, frozen=True):
     recorded: tuple[RecordedEvent, ...] = ()
     """What the sandbox's own instruments told, in order of time."""
     cpu_s: float = 0.0
+    waited_s: float = 0.0
+    """Time in which it would have run but no processor was free (PSI, where the kernel has it)."""
     cpus: float = 0.0
     """How many processors it was given."""
     peak_memory: int = 0

@@ -13,6 +13,8 @@ class Meters(Struct, frozen=True):
     """Totals of a run."""
 
     cpu_s: float
+    waited_s: float
+    """In which some process of it was ready to run and none of the processors was free: kernel doc psi."""
     peak_memory: int
     out_of_memory: bool
     """The kernel killed a process of it for want of memory."""
@@ -24,11 +26,12 @@ class Meters(Struct, frozen=True):
         unified = [CGROUPS / below, CGROUPS / "unified" / below]
         memory = [CGROUPS / below, CGROUPS / "memory" / below]
         cpu = sum(_field(path / "cpu.stat", "usage_usec") for path in unified)
+        waited = sum(_waited(path / "cpu.pressure") for path in unified)
         peak = max(_number(path / name) for path in memory for name in ("memory.peak", "memory.max_usage_in_bytes"))
         kills = sum(
             _field(path / name, "oom_kill") for path in memory for name in ("memory.events", "memory.oom_control")
         )
-        return cls(cpu / 1e6, peak, bool(kills))
+        return cls(cpu / 1e6, waited / 1e6, peak, bool(kills))
 
 
 def unified() -> Path | None:
@@ -51,6 +54,12 @@ def _field(path: Path, name: str) -> int:
         if key == name and value.strip().isdigit():
             return int(value)
     return 0
+
+
+def _waited(path: Path) -> int:
+    """Return the total of the first line, in microseconds."""
+    total = _text(path).partition("\n")[0].rpartition("total=")[2]
+    return int(total) if total.isdigit() else 0
 
 
 def _number(path: Path) -> int:

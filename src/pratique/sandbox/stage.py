@@ -126,6 +126,7 @@ class Stage:
             ending=ending,
             exit_code=code if exited else 0,
             cpu_s=meters.cpu_s,
+            waited_s=meters.waited_s,
             peak_memory=meters.peak_memory,
         )
 

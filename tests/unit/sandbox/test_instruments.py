@@ -95,6 +95,9 @@ def test_meters_are_read_on_either_kind_of_host(
     unified.mkdir(parents=True)
     (unified.parent.parent / "cgroup.controllers").write_text("")
     (unified / "cpu.stat").write_text("usage_usec 1500000\nuser_usec 1\n")
+    (unified / "cpu.pressure").write_text(
+        "some avg10=0.00 avg60=0.00 avg300=0.00 total=250000\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n"
+    )
     if hierarchy == "v2":
         (unified / "memory.peak").write_text("4096\n")
         (unified / "memory.events").write_text("low 0\noom 1\noom_kill 1\n")
@@ -103,7 +106,7 @@ def test_meters_are_read_on_either_kind_of_host(
         memory.mkdir(parents=True)
         (memory / "memory.max_usage_in_bytes").write_text("4096\n")
         (memory / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 1\n")
-    assert meters.Meters.read(job()) == meters.Meters(1.5, 4096, True)
+    assert meters.Meters.read(job()) == meters.Meters(1.5, 0.25, 4096, True)
     assert meters.inode_of(job()) == unified.stat().st_ino
     assert meters.unified() == unified.parent.parent
 
