@@ -2,9 +2,11 @@
 
 import json
 import signal
+import tarfile
 
 import pytest
 
+from testbed import images
 from testbed.protection import Protection
 from testbed.shop import NEIGHBOUR, REDIS_PORT
 from testbed.stage import Stage
@@ -65,3 +67,25 @@ def test_quarantine_asked_for_while_no_agent_runs_begins_with_the_next(stage: St
 def test_quarantine_of_an_unknown_container_says_so(protection: Protection) -> None:
     with pytest.raises(RuntimeError, match="no container 'nobody' is known"):
         protection.run("quarantine", "nobody")
+
+
+def test_policy_has_a_container_captured_and_put_in_quarantine_at_once(stage: Stage, protection: Protection) -> None:
+    text = protection.policy_path.read_text()
+    said = protection.log.stat().st_size
+    protection.set_policy(text.replace("respond: []", "respond: [{ when: exec.drift, do: [capture, quarantine] }]"))
+    protection.wait_for("policy in force", after=said)
+    files = {"dropped": images.program("marker")}
+    stage.shop.neighbour.put_archive("/tmp", images.archive(files, executable=("dropped",)))
+    stage.shop.neighbour.exec_run(["/tmp/dropped", "/tmp/marker"])
+    try:
+        protection.wait_for("is in quarantine: exec.drift")
+        assert not answers(stage)
+        archives = list(protection.policy_path.with_name("captures").iterdir())
+        assert len(archives) == 1
+        with tarfile.open(archives[0]) as archive:
+            assert "files/tmp/dropped" in archive.getnames()
+        rules = [entry["rule"] for entry in json.loads(protection.run("decisions", "-f", "json"))]
+        assert {"capture.written", "respond.capture", "respond.quarantine", "quarantine.enforced"} <= set(rules)
+    finally:
+        protection.run("release", "ledger", check=False)
+    wait_until(lambda: answers(stage), "the neighbour's answer")

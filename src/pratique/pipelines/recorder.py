@@ -38,6 +38,7 @@ class Recorder:
         self._store = store
         self._account = account
         self._count = count
+        self._hear: Callable[[Alert], None] = _ignore
         self._alerts: list[Alert] = []
         self._decisions: list[Decision] = []
         self._flows: list[Flow] = []
@@ -50,9 +51,14 @@ class Recorder:
         self._told: Memory[str, float] = Memory(_REMEMBERED)
         self._flood = Flood()
 
+    def listen(self, hear: Callable[[Alert], None]) -> None:
+        """From now on call ``hear`` with each alert, also with those that were told before; it must not block."""
+        self._hear = hear
+
     def alert(self, alert: Alert) -> None:
         """Record an alert; tell it unless the same was told within the last minute: then the store counts it."""
         self._count(alert)
+        self._hear(alert)
         last = self._told.get(alert.key)
         if not alert.key or last is None or alert.at - last >= _TOLD_AGAIN_S:
             self._told[alert.key] = alert.at

@@ -31,6 +31,7 @@ from pratique.pipelines.observe import Observer
 from pratique.pipelines.prepare import make_policy, only_agent, privileged, running_engine, scan_workers
 from pratique.pipelines.quarantine import keep_quarantines
 from pratique.pipelines.recorder import Recorder
+from pratique.pipelines.respond import CAPTURES, Responder
 from pratique.pipelines.scan import scan_engine_image
 from pratique.pipelines.subjects import Subjects
 from pratique.pipelines.telling import TellingSettings, telling
@@ -252,6 +253,7 @@ class _Agent:
                     parts.follower.follow_images(),
                     parts.families.run(),
                     keep_quarantines(parts.store, parts.enforcement, parts.recorder, self._account),
+                    self._responder().run(),
                     self._every(_POLICY_LOOK_S, parts.enforcement.reload_if_changed),
                     self._every(_STATUS_EVERY_S, partial(self._tell_status, observer)),
                     self._every(_PRUNE_EVERY_S, self._prune),
@@ -261,6 +263,14 @@ class _Agent:
             for task in running:
                 task.cancel()
         await observer.count_flows()
+
+    def _responder(self) -> Responder:
+        parts, folder = self._parts, self._settings.state_dir / CAPTURES
+        responder = Responder(
+            lambda: parts.enforcement.document, self._engine, parts.store, parts.recorder, self._account, folder
+        )
+        parts.recorder.listen(responder.hear)
+        return responder
 
     def _judge_posture(self) -> None:
         processes = only_behind(self._settings.docker_host, engine_processes())
@@ -337,6 +347,7 @@ async def _assembled(settings: Settings, account: Account) -> AsyncIterator[_Age
                 advisories=settings.advisories_path,
                 learn=kinship.learn,
                 learn_code=loading.learn,
+                learn_programs=lambda found: recorder.call(lambda store: store.put_programs(found)),
             )
             run = partial(told.counted, partial(detonate, engine, settings.state_dir / SANDBOX, keeper))
             behaviours = Behaviours(run, store, recorder, lambda: enforcement.document, account)

@@ -12,8 +12,9 @@ from typing import Final
 
 from msgspec import Struct
 
+from pratique.detections import RULES
 from pratique.errors import PolicyError
-from pratique.model import DriftMode, EgressMode, Protocol
+from pratique.model import DriftMode, EgressMode, Protocol, Severity
 from pratique.policy import strict
 
 MAX_DOCUMENT_BYTES: Final = 4 << 20
@@ -163,6 +164,26 @@ class ImagePolicy(Struct, frozen=True, forbid_unknown_fields=True):
     """Files of the image whose owner or mode a container changed may still run."""
 
 
+class Reaction(StrEnum):
+    """What is done to a container because of an alert about it."""
+
+    CAPTURE = "capture"
+    """Evidence is written below the state directory."""
+    QUARANTINE = "quarantine"
+    PAUSE = "pause"
+    STOP = "stop"
+    KILL = "kill"
+
+
+class Respond(Struct, frozen=True, forbid_unknown_fields=True):
+    """One line of what is done without asking."""
+
+    when: str
+    """The id of a detection rule, or a severity: whatever is at least that severe."""
+    do: tuple[Reaction, ...]
+    """In this order."""
+
+
 class Document(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole policy of one host."""
 
@@ -171,6 +192,7 @@ class Document(Struct, frozen=True, forbid_unknown_fields=True):
     admission: Admission = Admission()
     api: Api = Api()
     unlisted: Unlisted = Unlisted()
+    respond: tuple[Respond, ...] = ()
     images: tuple[ImagePolicy, ...] = ()
 
     def image(self, image_id: str) -> ImagePolicy | None:
@@ -236,6 +258,7 @@ def _check(document: Document, name: str) -> None:
             msg = f"{name}: admission.{field} is {seconds}, not between {least} and 600"
             raise PolicyError(msg)
     _check_allow(document.unlisted.allow, f"{name}: unlisted")
+    _check_respond(document.respond, name)
     owner: dict[str, str] = {}
     for entry in document.images:
         where = f"{name}: image {entry.name!r}"
@@ -251,6 +274,16 @@ def _check(document: Document, name: str) -> None:
                 raise PolicyError(msg)
             owner[image_id] = entry.name
         _check_allow(entry.allow, where)
+
+
+def _check_respond(lines: tuple[Respond, ...], name: str) -> None:
+    for line in lines:
+        if line.when not in RULES and line.when not in set(Severity):
+            msg = f"{name}: respond when {line.when[:80]!r} names neither a detection rule nor a severity"
+            raise PolicyError(msg, hint="docs/detections.md lists the rules; a severity is one of low … critical")
+        if not line.do:
+            msg = f"{name}: respond when {line.when!r} does nothing"
+            raise PolicyError(msg, hint="write do: [capture, quarantine], or take the line out")
 
 
 def _check_allow(rules: tuple[Allow, ...], where: str) -> None:

@@ -63,6 +63,11 @@ unlisted:
   # never | pulled (only from the repository that it was pulled from) | any
   inherit: {inherit}
 
+# What is done to a container at once when there is an alert about it, each once an hour. 'when' is the id of a
+# detection rule or a severity (whatever is at least that severe), 'do' a list of: capture (evidence into an archive) |
+# quarantine (the kernel cuts its traffic) | pause | stop | kill. A line is: - {{ when: exec.drift, do: [quarantine] }}
+respond:{respond}
+
 # What holds for each image, whatever its containers are called. An entry looks like this:
 #
 #   - name: shop/checkout:1            # for people; identity is 'ids' alone, since anybody can set a tag
@@ -99,6 +104,10 @@ def render(document: Document) -> str:
         drift=unlisted.drift.value,
         inherit=unlisted.inherit.value,
         allow=block(render_rule(rule, "    ") for rule in unlisted.allow),
+        respond=block(
+            f"  - {{ when: {line.when}, do: [{', '.join(reaction.value for reaction in line.do)}] }}"
+            for line in document.respond
+        ),
         permits=_PERMITS,
         images=block("\n".join(_image(entry)) for entry in document.images),
     )

@@ -2,8 +2,23 @@
 
 from hypothesis import strategies as st
 
-from pratique.model import DriftMode, EgressMode, Protocol
-from pratique.policy import Access, Admission, Allow, Api, Builds, Document, Gate, ImagePolicy, Inherit, Permit, Unlisted
+from pratique import detections
+from pratique.model import DriftMode, EgressMode, Protocol, Severity
+from pratique.policy import (
+    Access,
+    Admission,
+    Allow,
+    Api,
+    Builds,
+    Document,
+    Gate,
+    ImagePolicy,
+    Inherit,
+    Permit,
+    Reaction,
+    Respond,
+    Unlisted,
+)
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 NETWORK = st.one_of(
@@ -17,6 +32,11 @@ RULE = st.one_of(
     st.builds(Allow, to=NETWORK, port=st.integers(0, 65535), protocol=st.sampled_from(Protocol), note=TEXT),
 )
 RULES = st.lists(RULE, max_size=4).map(tuple)
+RESPOND = st.builds(
+    Respond,
+    when=st.sampled_from([*detections.RULES, *Severity]),
+    do=st.lists(st.sampled_from(Reaction), min_size=1, unique=True).map(tuple),
+)
 
 
 @st.composite
@@ -50,5 +70,6 @@ def documents(draw: st.DrawFn) -> Document:
             allow=draw(RULES),
             inherit=draw(st.sampled_from(Inherit)),
         ),
+        respond=tuple(draw(st.lists(RESPOND, max_size=3))),
         images=tuple(images),
     )

@@ -99,3 +99,16 @@ def test_huge_file_is_not_read_to_its_end(tmp_path: Path) -> None:
         stream.truncate(1 << 40)
     with pytest.raises(PolicyError, match="larger than"):
         read(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("{ when: exec.drfit, do: [capture] }", "'exec.drfit' names neither a detection rule nor a severity"),
+        ("{ when: high, do: [] }", "'high' does nothing"),
+        ("{ when: high, do: [explode] }", "not a valid policy"),
+    ],
+)
+def test_response_that_cannot_be_is_told(line: str, complaint: str) -> None:
+    with pytest.raises(PolicyError, match=complaint):
+        parse(f"respond: [{line}]".encode())
