@@ -1,8 +1,10 @@
-"""The demonstration: the attack on a real engine, first without Pratique and then with it.
+"""The demonstration, in three acts on real engines: ``python -m testbed.demo`` (``make demo``).
 
-``python -m testbed.demo`` (``make demo``). Exit code 0 only if every step succeeded without and was stopped with, each
-stop was told as an alert of the wall that was to stop it, the attacker's servers received nothing, and no customer of
-the honest service saw an error.
+The attack, without Pratique and then with it. An image built on the host, which only its behaviour gives away, and its
+re-build. A flaw in a fleet: who has it, and how they are rid of it under load. Exit code 0 only if every step of the
+attack succeeded without and was stopped with, each stop was told as an alert of the wall that was to stop it, the
+attacker's servers received nothing, no customer of the honest service saw an error, and all that the later acts have to
+show was shown.
 """
 
 import argparse
@@ -18,11 +20,14 @@ from rich.table import Table
 from rich.text import Text
 
 from pratique.policy import Builds
+from testbed import voyage_detonate
 from testbed.attack import Outcome, Step
 from testbed.protection import Protection
 from testbed.shop import policy
 from testbed.stage import Stage, open_stage
 from testbed.steps import DRIFT, EGRESS, GATE, GUARD
+from testbed.voyage_detonate import Proof
+from testbed.voyage_replace import play_replace
 
 _WALLS: Final = {
     "api.build": GUARD,
@@ -59,6 +64,7 @@ class Demo:
         self._rows: list[Row] = []
         self._received = 0
         self._told = ""
+        self.proofs: list[Proof] = []
 
     def run(self) -> bool:
         """Play it; return whether all went as it has to."""
@@ -78,8 +84,10 @@ class Demo:
                 gated = Row(row.step.where("builds: gate", EGRESS), row.without)
                 self._play_against(protection, gated)
                 self._rows.append(gated)
-            self._received = self._stage.world.received(mark).total()
             self._told = protection.run("alerts")
+            say("\n[bold]Second act[/]: an image built on the host, of which nothing is known; scanning is off")
+            self.proofs = voyage_detonate.play(self._stage, protection, self._say)
+            self._received = self._stage.world.received(mark).total()
         return self._sum_up()
 
     def _play(self, step: Step) -> Outcome:
@@ -98,6 +106,9 @@ class Demo:
         said = protection.log.stat().st_size
         protection.set_policy(policy(Builds.GATE))
         protection.wait_for("policy", after=said)
+
+    def _say(self, line: str) -> None:
+        self._console.print(Text(line), overflow="ellipsis", no_wrap=True)
 
     def _tell(self, step: Step, outcome: Outcome) -> None:
         mark = Text("succeeded", "red") if outcome.succeeded else Text("stopped  ", "green")
@@ -151,6 +162,15 @@ def _cells(row: Row) -> tuple[str | Text, ...]:
     return row.step.name, row.step.title, without, stopped, wall, f"{protected.seconds * 1000:.0f} ms"
 
 
+def _tell_proofs(console: Console, proofs: Iterable[Proof]) -> None:
+    console.print("\n[bold]What was shown beside the attack[/]")
+    for proof in proofs:
+        mark = Text("shown     ", "green") if proof.right else Text("not shown ", "bold red")
+        console.print(
+            Text.assemble(mark, proof.title), Text(f"          {proof.seen}", "dim"), sep="\n", soft_wrap=True
+        )
+
+
 def main() -> int:
     """Run the demonstration."""
     parser = argparse.ArgumentParser(prog="python -m testbed.demo", description=__doc__.splitlines()[0])
@@ -162,7 +182,15 @@ def main() -> int:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     try:
         with open_stage(arguments.cgroups) as stage:
-            return 0 if Demo(stage, console).run() else 1
+            demo = Demo(stage, console)
+            stopped = demo.run()
+        console.print("\n[bold]Third act[/]: a package with a flaw in it is all over a fleet")
+        proofs = [
+            *demo.proofs,
+            *play_replace(lambda line: console.print(Text(line), overflow="ellipsis", no_wrap=True)),
+        ]
+        _tell_proofs(console, proofs)
+        return 0 if stopped and all(proof.right for proof in proofs) else 1
     except RuntimeError as error:
         print(f"the demonstration ended early: {error}", file=sys.stderr)
         return 1
