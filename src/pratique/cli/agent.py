@@ -127,7 +127,8 @@ def _console(options: Options, *, invite: bool) -> ConsoleSettings | None:
     if options.console == NO_CONSOLE:
         return None
     values = {f"PRATIQUE_{name.upper()}": str(getattr(options, name)) for name in Options.__struct_fields__}
-    return ConsoleSettings(parse_address(options.console).url, {**os.environ, **values}, invite)
+    address = parse_address(options.console)
+    return ConsoleSettings(address.url, address.private, {**os.environ, **values}, invite)
 
 
 def run(settings: Settings, account: Account) -> None:

@@ -39,6 +39,11 @@ class Address(Struct, frozen=True):
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
 
+    @property
+    def private(self) -> bool:
+        """Whether only this host can reach it."""
+        return ipaddress.ip_address(self.host).is_loopback
+
 
 def parse_address(text: str) -> Address:
     """Return what an option says: ``127.0.0.1:8470``, ``[::1]:8470``.
@@ -61,6 +66,8 @@ class ConsoleSettings(Struct, frozen=True):
     """Where the console is, and how its process finds the same host as the agent."""
 
     url: str
+    private: bool
+    """Only this host can reach it."""
     environment: Mapping[str, str]
     """The whole environment of the process."""
     invite: bool
@@ -85,6 +92,9 @@ async def console_beside(settings: ConsoleSettings | None, store: Store, account
     if settings is None:
         yield
         return
+    if not settings.private:
+        hint = "put a proxy with TLS in front of it, or serve it on 127.0.0.1"
+        account.warn(f"the console at {settings.url} can be reached by other machines, without TLS", hint)
     keeping = asyncio.ensure_future(_keep(settings, store, account))
     try:
         yield

@@ -16,7 +16,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD: Final = "0004"
+HEAD: Final = "0005"
 """The newest revision under ``migrations/versions``."""
 
 METADATA: Final = MetaData()
@@ -38,6 +38,7 @@ IMAGES: Final = Table(
     Column("identity", LargeBinary, nullable=False),
     Column("first_seen", Float, nullable=False),
     Column("last_seen", Float, nullable=False),
+    Index("ix_images_last_seen", "last_seen", "id"),
 )
 
 REPORTS: Final = Table(
@@ -68,6 +69,8 @@ CONTAINERS: Final = Table(
     Column("last_seen", Float, nullable=False),
     Column("gone_at", Float, nullable=True),
     Column("document", LargeBinary, nullable=False),
+    Index("ix_containers_first_seen", "first_seen", "id"),
+    Index("ix_containers_admitted", "gone_at", "admitted"),
 )
 
 FLOWS: Final = Table(
@@ -106,6 +109,7 @@ ALERTS: Final = Table(
     Column("document", LargeBinary, nullable=False),
     Index("ix_alerts_key", "key", "at"),
     Index("ix_alerts_last_at", "last_at"),
+    Index("ix_alerts_container", "container", "id"),
     sqlite_autoincrement=True,
 )
 

@@ -1,5 +1,6 @@
 """How far something reaches: the answer to a question, and its picture."""
 
+from itertools import pairwise
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
@@ -7,7 +8,7 @@ from msgspec import Meta, Struct
 from pratique.errors import UsageError
 from pratique.hub.desk import Desk
 from pratique.hub.layout import arrange
-from pratique.inventory import BlastRadius, Exposure, Service
+from pratique.inventory import BlastRadius, Exposure, Meaning, Service
 from pratique.pipelines.blast import blast_radius
 
 _MAX_IMAGES: Final = 16
@@ -82,38 +83,66 @@ def graph(desk: Desk, ask: BlastAsk) -> Graph:
     answer = blast(desk, ask).answer
     if answer is None or not answer.found:
         return Graph((), ())
-    labels: dict[str, tuple[str, str, str, str]] = {}
-    edges: dict[tuple[str, str], str] = {}
-    kind = answer.meaning.value if answer.meaning else _ROOT
-    labels[_ROOT] = (answer.question, kind, "bad", "")
-    for image in answer.images[:_MAX_IMAGES]:
-        digits = image.id.removeprefix("sha256:")[:12]
-        labels[image.id] = (image.name, "image", "bad", f"/images/{digits}")
-        edges[_ROOT, image.id] = ", ".join(sorted({one.what for one in image.carried})[:2])
-    shown = {_key(one.service): one for one in answer.services[:_MAX_SERVICES]}
-    for key, service in shown.items():
-        state = "exposed" if service.exposure is Exposure.PUBLISHED else "bad"
-        labels[key] = (service.service.name, "service", state, "")
-    for container in answer.containers:
-        if container.image in labels and _key(container.service) in shown:
-            edges[container.image, _key(container.service)] = ""
-    linked = {target for _, target in edges}
-    edges.update({(_ROOT, key): "" for key in shown if key not in linked})  # its containers are not among the listed
-    for dependant in answer.dependants[:_MAX_SERVICES]:
-        for needed, needing in zip(dependant.path[:0:-1], dependant.path[-2::-1], strict=True):
-            for one in (needed, needing):
-                labels.setdefault(_key(one), (one.name, "service", "ok", ""))
-            edges.setdefault((_key(needed), _key(needing)), "needed by")
-    places = arrange(sorted(labels), list(edges), {})
-    return Graph(
-        nodes=tuple(
-            GraphNode(key, label, kind, state, *places[key], href)
-            for key, (label, kind, state, href) in sorted(labels.items())
-        ),
-        edges=tuple(
-            GraphEdge(f"{source} {target}", source, target, label) for (source, target), label in sorted(edges.items())
-        ),
-    )
+    return _Picture(answer).draw()
+
+
+class _Picture:
+    """From the left: what is asked for, the images that carry it, their services, and who needs those."""
+
+    def __init__(self, answer: BlastRadius) -> None:
+        self._answer = answer
+        self._rooted = answer.meaning is not Meaning.IMAGE
+        """Otherwise the image itself is what is asked for."""
+        self._nodes: dict[str, tuple[str, str, str, str]] = {}
+        self._edges: dict[tuple[str, str], str] = {}
+
+    def draw(self) -> Graph:
+        if self._rooted:
+            kind = self._answer.meaning.value if self._answer.meaning else _ROOT
+            self._nodes[_ROOT] = (self._answer.question, kind, "bad", "")
+        self._add_images()
+        self._add_services()
+        self._add_dependants()
+        places = arrange(sorted(self._nodes), list(self._edges), {})
+        return Graph(
+            nodes=tuple(
+                GraphNode(key, label, kind, state, *places[key], href)
+                for key, (label, kind, state, href) in sorted(self._nodes.items())
+            ),
+            edges=tuple(
+                GraphEdge(f"{source} {target}", source, target, label)
+                for (source, target), label in sorted(self._edges.items())
+            ),
+        )
+
+    def _add_images(self) -> None:
+        for image in self._answer.images[:_MAX_IMAGES]:
+            digits = image.id.removeprefix("sha256:")[:12]
+            self._nodes[image.id] = (image.name, "image", "bad", f"/images/{digits}")
+            if self._rooted:
+                self._edges[_ROOT, image.id] = ", ".join(sorted({one.what for one in image.carried})[:2])
+
+    def _add_services(self) -> None:
+        shown = {_key(one.service): one for one in self._answer.services[:_MAX_SERVICES]}
+        for key, service in shown.items():
+            state = "exposed" if service.exposure is Exposure.PUBLISHED else "bad"
+            self._nodes[key] = (service.service.name, "service", state, "")
+        linked = set()
+        for container in self._answer.containers:
+            key = _key(container.service)
+            if container.image in self._nodes and key in shown:
+                self._edges[container.image, key] = ""
+                linked.add(key)
+        if self._rooted:  # services whose containers are not among the listed ones
+            self._edges.update({(_ROOT, key): "" for key in shown if key not in linked})
+
+    def _add_dependants(self) -> None:
+        for dependant in self._answer.dependants[:_MAX_SERVICES]:
+            path = dependant.path[::-1]
+            for needed, needing in pairwise(path):
+                for one in (needed, needing):
+                    self._nodes.setdefault(_key(one), (one.name, "service", "ok", ""))
+                self._edges.setdefault((_key(needed), _key(needing)), "needed by")
 
 
 def _key(service: Service) -> str:

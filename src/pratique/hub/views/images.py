@@ -5,17 +5,21 @@ from typing import Final
 
 from msgspec import Struct
 
+from pratique.errors import UsageError
 from pratique.hub.desk import Desk
 from pratique.hub.problems import NotFoundError
 from pratique.hub.views.asks import Cursor, ImageKey, Limit, Text
 from pratique.hub.views.containers import ContainerItem, PolicyOfImage, container_items, policy_of
 from pratique.model import Behaviour, Detonation, Finding, ImageIdentity, Report, Unread
+from pratique.pipelines.similar import Similar, similar
 from pratique.policy import explain_fault, judge_report
 from pratique.store import ImageRecord, ReportSummary
 from pratique.store.pages import place
 
 _MAX_FINDINGS: Final = 500
 _MAX_CONTAINERS: Final = 100
+_MAX_FAMILY: Final = 8
+_FAMILY_KEPT_S: Final = 10.0
 
 
 class ImagesAsk(Struct, frozen=True):
@@ -73,6 +77,8 @@ class ImageDetail(Struct, frozen=True):
     unread: tuple[Unread, ...]
     detonation: Detonation | None
     containers: tuple[ContainerItem, ...]
+    family: tuple[Similar, ...]
+    """Known images that are most like it, the nearest first."""
 
 
 def images(desk: Desk, ask: ImagesAsk) -> ImageList:
@@ -107,6 +113,7 @@ def image(desk: Desk, ask: ImageAsk) -> ImageDetail:
         unread=report.unread[:_MAX_CONTAINERS] if report else (),
         detonation=desk.store.detonations.get(image_id),
         containers=container_items(desk, running),
+        family=desk.memory.within(_FAMILY_KEPT_S, ("family", image_id), lambda: _family(desk, image_id)),
     )
 
 
@@ -121,6 +128,13 @@ def find(desk: Desk, key: str) -> ImageRecord:
         msg = f"no single image has the id {key}"
         raise NotFoundError(msg)
     return record
+
+
+def _family(desk: Desk, image_id: str) -> tuple[Similar, ...]:
+    try:
+        return tuple(similar(desk.store, image_id, desk.policy(), _MAX_FAMILY))
+    except UsageError:  # it is not known what it is made of
+        return ()
 
 
 def _items(desk: Desk, records: list[ImageRecord]) -> tuple[ImageItem, ...]:
