@@ -183,17 +183,20 @@ class Instruments:
                 if len(events) < _BATCH:
                     break
             if last:
+                self._count_losses()
                 return
 
-    def _sense(self, event: SensorEvent) -> None:
-        if isinstance(event, CgroupEvent):
-            return
-        if isinstance(event, LossEvent):
-            if event.source.endswith(_REPEATED):
-                self._repeated += event.count
+    def _count_losses(self) -> None:
+        for source, count in self._sensor.losses().items():
+            if source.endswith(_REPEATED):
+                self._repeated += count
             else:
-                self._omitted += event.count
-        elif len(self._sensed) < self._job.options.max_events:
+                self._omitted += count
+
+    def _sense(self, event: SensorEvent) -> None:
+        if isinstance(event, CgroupEvent | LossEvent):
+            return
+        if len(self._sensed) < self._job.options.max_events:
             if isinstance(event, ExecEvent):
                 event = replace(event, uid=max(0, event.uid - self._job.first_id))  # as the container has it
             self._sensed.append(event)

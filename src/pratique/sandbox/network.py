@@ -8,6 +8,7 @@ Addresses of the container's own network are answered too: ARP tells of every lo
 
 import socket
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -22,6 +23,9 @@ TCP_PORT: Final = 1
 UDP_PORT: Final = 1
 """Where the sinkhole listens; no matter to the container, for whom every port is open."""
 
+_PATIENCE_S: Final = 20.0
+_POLL_S: Final = 0.01
+_NO_QUEUE: Final = " qdisc noop "
 _SINK: Final = f"""\
 link set lo up
 link add sink0 type veth peer name eth0 netns {{container}}
@@ -70,6 +74,8 @@ def connect(container: int, sinkhole: int) -> None:
     for program in ("iptables-restore", "ip6tables-restore")[: 1 + six]:
         _run(sinkhole, [program], _RULES)
     _run(container, ip, _CONTAINER + _CONTAINER6 * six)
+    for process, device in ((sinkhole, "sink0"), (container, "eth0")):
+        _await_carrier(process, device)
 
 
 def families() -> tuple[socket.AddressFamily, ...]:
@@ -78,7 +84,19 @@ def families() -> tuple[socket.AddressFamily, ...]:
     return (socket.AF_INET, socket.AF_INET6) if six else (socket.AF_INET,)
 
 
-def _run(target: int, command: Sequence[str], text: str) -> None:
+def _await_carrier(process: int, device: str) -> None:
+    """Wait until a device really sends: the kernel gives it its queue a while after its peer came up."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while (
+        " state UP " not in (state := _run(process, ["ip", "-oneline", "link", "show", device])) or _NO_QUEUE in state
+    ):
+        if time.monotonic() > deadline:
+            msg = f"the sandbox's network does not come up: {' '.join(state.split())[:300]}"
+            raise SandboxError(msg)
+        time.sleep(_POLL_S)
+
+
+def _run(target: int, command: Sequence[str], text: str = "") -> str:
     enter = ["nsenter", f"--target={target}", "--net"]
     done = subprocess.run(  # noqa: S603  # fixed programs; no word comes from an image
         [*enter, *command], input=text, capture_output=True, text=True, check=False
@@ -89,3 +107,4 @@ def _run(target: int, command: Sequence[str], text: str) -> None:
         raise SandboxError(
             msg, hint="iproute2, util-linux and iptables are needed, and a kernel with veth and xt_TPROXY"
         )
+    return done.stdout

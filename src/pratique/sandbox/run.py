@@ -98,6 +98,7 @@ async def _keep(job: Job) -> Recording:
     """Run a keeper and return what it recorded."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
+        "-P",  # nothing is imported from the current directory
         "-m",
         "pratique.sandbox.keeper",
         stdin=asyncio.subprocess.PIPE,
@@ -133,8 +134,9 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     process.stdin.close()
     waiting = asyncio.ensure_future(process.wait())
     try:
-        async with asyncio.timeout(_ENDS_WITHIN_S):
-            await asyncio.shield(waiting)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_ENDS_WITHIN_S):
+                await asyncio.shield(waiting)
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):

@@ -1,5 +1,6 @@
 """The OCI runtime configuration of a run (OCI runtime-spec 1.0.2, config.md and config-linux.md). Pure."""
 
+import posixpath
 from pathlib import Path
 from typing import Any, Final
 
@@ -77,7 +78,7 @@ def start_of(job: Job, account: Account) -> Start:
     names = {each.partition("=")[0] for each in environment}
     given = (_PATH, f"HOSTNAME={job.container[:12]}", f"HOME={account.home}")
     environment += [each for each in given if each.partition("=")[0] not in names]
-    directory = f"/{(config.working_dir or '').replace(chr(0), '').lstrip('/')}"
+    directory = posixpath.normpath("/" + (config.working_dir or "").replace("\0", "").lstrip("/"))
     return Start(command_of(job), tuple(environment), directory, account)
 
 

@@ -248,3 +248,14 @@ def test_calls_of_programs_of_32_bits_are_seen_as_well() -> None:
     assert (recording.ending, recording.exit_code) == (Ending.EXITED, 1)
     assert privileges(recording) == {"mount": "proc proc proc"}
     assert recording.slept_s > 590
+
+
+def test_connection_that_says_nothing_is_told_in_the_end() -> None:
+    silent = """
+    busybox mkfifo /tmp/open
+    busybox nc 203.0.113.60 7777 </tmp/open &
+    exec 3>/tmp/open
+    busybox usleep 500000
+    """
+    (event,) = conversations(play(silent), Service.TCP)
+    assert (event.address, event.port, event.payload) == ("203.0.113.60", 7777, b"")

@@ -98,3 +98,8 @@ def test_false_engine_answers_as_an_engine_would() -> None:
 @given(st.text(max_size=200))
 def test_no_request_breaks_the_false_engine(request: str) -> None:
     assert engine_answer(request).startswith(b"HTTP/1.1 ")
+
+
+def test_working_directory_is_cleaned_as_engines_do() -> None:
+    for given, cleaned in (("/a/../b", "/b"), ("//x//y/", "/x/y"), ("../../etc", "/etc"), ("", "/"), (None, "/")):
+        assert start_of(job(RunConfig(working_dir=given)), Account()).directory == cleaned

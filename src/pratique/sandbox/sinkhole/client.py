@@ -30,7 +30,7 @@ class Sinkhole:
         self._stream = undo.enter_context(os.fdopen(reader, "rb"))
         with engine:
             self._process = subprocess.Popen(  # noqa: S603  # ourselves
-                [sys.executable, "-m", "pratique.sandbox.sinkhole", str(writer), str(engine.fileno())],
+                [sys.executable, "-P", "-m", "pratique.sandbox.sinkhole", str(writer), str(engine.fileno())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 pass_fds=(writer, engine.fileno()),

@@ -11,8 +11,6 @@ from pratique.model import BaitEvent, ConversationEvent, Protocol, Service
 LENGTH: Final = 4
 MOST_PAYLOAD: Final = 512
 _MOST_ALIKE: Final = 20
-
-
 _Key = tuple[Service, Protocol, str, int, str, str]
 
 
@@ -39,7 +37,7 @@ class Teller:
         self._fd = fd
         self._left = max_events
         self._alike: dict[_Key, int] = {}
-        self._held: dict[tuple[Service, Protocol, str, int, str, str], ConversationEvent] = {}
+        self._held: dict[_Key, ConversationEvent] = {}
         """The last of those that are one too many."""
         self.omitted = 0
 
@@ -51,7 +49,8 @@ class Teller:
             if count >= _MOST_ALIKE:
                 self._held[key] = event
                 return
-            self._alike[key] = count + 1
+            if self._left > 0:
+                self._alike[key] = count + 1
         self._pass_on(event)
 
     def ready(self) -> None:

@@ -26,6 +26,8 @@ from pratique.text import printable
 _MOST_AT_ONCE: Final = 512
 _SILENCE_S: Final = 1.0
 """After that a client is taken for one that waits for the server to speak first."""
+_GRACE_S: Final = 0.2
+"""For what was sent in the last instant of a run."""
 _BACKLOG: Final = 1024
 _PEER: Final = struct.Struct("=iII")
 _MAPPED: Final = "::ffff:"
@@ -41,6 +43,8 @@ class Server:
         self._teller = teller
         self._names = Names()
         self._open = 0
+        self._silent: set[Peer] = set()
+        """Those that said nothing yet."""
 
     @contextlib.asynccontextmanager
     async def listening(self, engine: socket.socket) -> AsyncIterator[None]:
@@ -58,6 +62,9 @@ class Server:
                 unix = await asyncio.start_unix_server(self._bounded(self._be_engine), sock=engine)
                 await stack.enter_async_context(unix)
             yield
+            await asyncio.sleep(_GRACE_S)
+            for peer in self._silent.copy():
+                peer.tell(Service.TCP, services.Said("", b""))
 
     def _tell(self, event: ConversationEvent) -> None:
         if event.service is not Service.DNS and (not event.name or is_address(event.name)):
@@ -86,15 +93,23 @@ class Server:
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         address, port = writer.get_extra_info("sockname")[:2]
         peer = Peer(address.removeprefix(_MAPPED), port, self._tell)
+        self._silent.add(peer)
+        try:
+            await self._talk_with(peer, reader, writer)
+        finally:
+            self._silent.discard(peer)
+
+    async def _talk_with(self, peer: "Peer", reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         plain = Plain(reader, writer)
-        first = b"" if port in SMTP_PORTS else await plain.read(_SILENCE_S)
+        first = b"" if peer.port in SMTP_PORTS else await plain.read(_SILENCE_S)
         greeted = False
         if not first:
-            greeted = bool(banner := greeting(port))
+            greeted = bool(banner := greeting(peer.port))
             if greeted:
                 await plain.write(banner)
             first = await plain.read()
-        service = recognise(first, port)
+        self._silent.discard(peer)
+        service = recognise(first, peer.port)
         if service is Service.TLS:
             await self._talk_secretly(plain, first, peer)
             return
