@@ -30,11 +30,12 @@ from pratique.inventory import (
 )
 from pratique.inventory.ranking import Affected, Surroundings, dependants, rank
 from pratique.model import Severity
-from pratique.store import Hit, HitImage, KnownFlaw, KnownPackage, Placed, Store, View
+from pratique.store import Hit, HitImage, KnownFlaw, KnownPackage, OpenedFiles, Placed, Store, View
 
 LIMIT: Final = 50
 """Images, containers, services and dependants that are listed; the totals count everything."""
 _SEVERITIES: Final = tuple(Severity)
+_LOADED: Final = {True: Loaded.YES, False: Loaded.NO, None: Loaded.UNKNOWN}
 
 
 class Found(Struct, frozen=True):
@@ -70,7 +71,8 @@ def blast_radius(
             threat = Threat(Severity.UNKNOWN)
             meaning = asked.meanings[0] if len(asked.meanings) == 1 else None
             return BlastRadius(str(asked), meaning, now, threat, (), Totals(), unlooked)
-        return _Answer(view, found, _exploited(view, found, advisories), limit).give(str(asked), now, unlooked)
+        exploited = _exploited(view, found, advisories)
+        return _Answer(view, found, exploited, store.opened, limit).give(str(asked), now, unlooked)
 
 
 def _meant(asked: Question, found: Sequence[Found]) -> Found | None:
@@ -145,10 +147,11 @@ def _exploited(view: View, found: Found, advisories: Path | None) -> Exploited:
 class _Answer:
     """Puts an answer together from what the view tells."""
 
-    def __init__(self, view: View, found: Found, exploited: Exploited, limit: int | None) -> None:
+    def __init__(self, view: View, found: Found, exploited: Exploited, opened: OpenedFiles, limit: int | None) -> None:
         self._view = view
         self._found = found
         self._exploited = exploited
+        self._opened = opened
         self._limit = limit
         self._hit = self._chosen()
 
@@ -277,13 +280,23 @@ class _Answer:
         )
         for number, service in listed:
             placed = [(one, service.threat)] if one else self._placed(number, by_service.get(number, ()), left)
-            rows = [_affected(container, service, threat, names[container.image]) for container, threat in placed]
+            loaded = self._loaded([container.container for container, _ in placed])
+            rows = [
+                _affected(container, service, threat, names[container.image], _LOADED[loaded.get(container.container)])
+                for container, threat in placed
+            ]
             rows.sort(key=lambda row: (-row.risk.score, not row.running, row.since, row.id))
             yield from rows[:left]
             if left is not None:
                 left -= min(len(rows), left)
                 if not left:
                     return
+
+    def _loaded(self, containers: Sequence[str]) -> dict[str, bool]:
+        """Return in which containers the sensor saw a file of what is asked for opened; a file itself is not told."""
+        names = {flaw.package for flaw in self._found.flaws} if not self._found.packages else set()
+        names |= {package.name for package in self._found.packages}
+        return self._opened.loaded(containers, names) if names else {}
 
     def _placed(
         self, service: int, images: Sequence[tuple[int, Threat]], limit: int | None
@@ -305,7 +318,7 @@ def _carried(package: KnownPackage, path: str, layer: str, position: int, flaws:
 
 
 def _affected(
-    container: Placed, service: AffectedService, threat: Threat, image: tuple[str, str, int]
+    container: Placed, service: AffectedService, threat: Threat, image: tuple[str, str, int], loaded: Loaded
 ) -> AffectedContainer:
     exposure = Exposure.PUBLISHED if container.exposed else service.exposure
     return AffectedContainer(
@@ -318,6 +331,6 @@ def _affected(
         since=container.since,
         running=container.running,
         exposure=exposure,
-        loaded=Loaded.UNKNOWN,
-        risk=assess(threat, Loaded.UNKNOWN, exposure, service.dependants),
+        loaded=loaded,
+        risk=assess(threat, loaded, exposure, service.dependants),
     )

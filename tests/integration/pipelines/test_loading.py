@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 
 import docker
+import msgspec
 import pytest
 
 from pratique.model import DriftMode
@@ -69,6 +70,12 @@ def loaded(protected: Protection, container: str, *names: str) -> bool | None:
         return store.opened.loaded([container], names).get(container)
 
 
+def blast(protected: Protection, package: str) -> dict[str, str]:
+    """What the blast radius says of each container."""
+    answer = msgspec.json.decode(protected.run("blast", f"package:{package}", "-f", "json"))
+    return {one["id"]: one["loaded"] for one in answer["containers"]}
+
+
 def wait_for(protected: Protection, container: str, name: str, wanted: bool) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while loaded(protected, container, name) is not wanted:
@@ -91,5 +98,7 @@ def test_what_a_container_opened_is_loaded_and_what_it_did_not_is_not(
         assert loaded(protected, str(container.id), "left") is False  # its manifest alone is no use of it
         assert loaded(protected, str(container.id), "idle") is False
         assert loaded(protected, str(container.id), "nobody") is None
+        assert blast(protected, "libused") == {container.id: "yes"}
+        assert blast(protected, "idle") == {container.id: "no"}
     finally:
         container.remove(force=True)
