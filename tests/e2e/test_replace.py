@@ -95,7 +95,7 @@ def test_plan_names_exactly_what_has_the_vulnerability_the_needed_first(yard: Ya
 
 @pytest.mark.parametrize(
     ("service", "broken", "why"),
-    [("stock", "ends", "ended with code 3"), ("payments", "unhealthy", "is unhealthy: its check ended with 1")],
+    [("stock", "ends", "and was started again"), ("payments", "unhealthy", "is unhealthy: its check ended with 1")],
 )
 def test_broken_fix_is_rolled_back_and_told(yard: Yard, service: str, broken: str, why: str) -> None:
     policy = yard.protection.policy_path.read_text()

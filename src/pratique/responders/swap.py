@@ -313,7 +313,8 @@ def _fault(inspected: Mapping[str, Any], listens: tuple[int, ...], restarts: int
     """
     name, state = printable(str(inspected["Name"]).removeprefix("/")), inspected["State"]
     if state.get("Restarting") or inspected.get("RestartCount", 0) > restarts:
-        msg = f"{name} ended with code {state.get('ExitCode')} and was started again"
+        code = f" with code {state['ExitCode']}" if state.get("ExitCode") else ""
+        msg = f"{name} ended{code} and was started again"
         raise ReplaceError(msg)
     if state.get("Status") in {"exited", "dead"}:
         msg = f"{name} ended with code {state.get('ExitCode')}{_reason(state)}"
