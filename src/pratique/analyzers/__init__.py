@@ -10,6 +10,20 @@ from pratique.analyzers.code import find_code
 from pratique.analyzers.collect import Facts
 from pratique.analyzers.fingerprint import take_fingerprint
 from pratique.analyzers.options import Options
+from pratique.analyzers.origin import with_layers
+from pratique.analyzers.programs import take_programs
 from pratique.analyzers.run import analyze
 
-__all__ = ["CATALOGUE", "Analyzer", "Context", "Fact", "Facts", "Options", "analyze", "find_code", "take_fingerprint"]
+__all__ = [
+    "CATALOGUE",
+    "Analyzer",
+    "Context",
+    "Fact",
+    "Facts",
+    "Options",
+    "analyze",
+    "find_code",
+    "take_fingerprint",
+    "take_programs",
+    "with_layers",
+]

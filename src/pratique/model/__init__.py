@@ -24,6 +24,7 @@ from pratique.model.flow import Direction, Flow, FlowEvent, FlowVerdict, Protoco
 from pratique.model.identity import ImageId, ImageIdentity
 from pratique.model.package import ImageCode, Package, PackageCode
 from pratique.model.plan import Plan, PlanState, Skipped, Step, StepState, SwapMode
+from pratique.model.program import ImagePrograms, Program
 from pratique.model.recording import (
     BaitEvent,
     ConversationEvent,
@@ -63,6 +64,7 @@ __all__ = [
     "ImageCode",
     "ImageId",
     "ImageIdentity",
+    "ImagePrograms",
     "KernelPolicy",
     "LossEvent",
     "Mount",
@@ -75,6 +77,7 @@ __all__ = [
     "Plan",
     "PlanState",
     "PrivilegeEvent",
+    "Program",
     "Protocol",
     "PublishedPort",
     "RecordedEvent",

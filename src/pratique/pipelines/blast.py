@@ -301,8 +301,12 @@ class _Answer:
     def _placed(
         self, service: int, images: Sequence[tuple[int, Threat]], limit: int | None
     ) -> list[tuple[Placed, Threat]]:
-        worst = sorted(images, key=lambda image: (-image[1].kev, -image[1].severity.rank))
-        return [(one, threat) for image, threat in worst for one in self._view.placed(image, service, limit)]
+        found: list[tuple[Placed, Threat]] = []
+        for image, threat in sorted(images, key=lambda image: (-image[1].kev, -image[1].severity.rank, image[0])):
+            if limit is not None and len(found) >= limit and threat != found[-1][1]:
+                break  # what follows is less urgent
+            found += [(one, threat) for one in self._view.placed(image, service, limit)]
+        return found
 
 
 def _carried(package: KnownPackage, path: str, layer: str, position: int, flaws: Sequence[KnownFlaw]) -> Carried:

@@ -18,7 +18,7 @@ from pratique import image as images
 from pratique.advisories import Database
 from pratique.errors import EngineError, ImageError, StoreError
 from pratique.family import Fingerprint
-from pratique.model import Finding, ImageCode, ImageId, ImageIdentity, Package, Report, Unread
+from pratique.model import Finding, ImageCode, ImageId, ImageIdentity, ImagePrograms, Package, Report, Unread
 from pratique.pipelines.spool import spooled
 from pratique.runtime import Engine
 
@@ -32,9 +32,10 @@ class Options(Struct, frozen=True):
 
 Learn = Callable[[Fingerprint], None]
 LearnCode = Callable[[ImageCode], None]
+LearnPrograms = Callable[[ImagePrograms], None]
 
 
-def nobody(fact: Fingerprint | ImageCode) -> None:
+def nobody(fact: Fingerprint | ImageCode | ImagePrograms) -> None:
     """Forget what an image is made of."""
     del fact
 
@@ -43,6 +44,7 @@ class _Scanned(Struct, frozen=True):
     report: Report
     fingerprint: Fingerprint
     code: ImageCode
+    programs: ImagePrograms
 
 
 def scan_file(
@@ -53,6 +55,7 @@ def scan_file(
     identity: ImageIdentity | None = None,
     learn: Learn = nobody,
     learn_code: LearnCode = nobody,
+    learn_programs: LearnPrograms = nobody,
 ) -> Report:
     """Scan the image in an archive or a layout.
 
@@ -60,6 +63,7 @@ def scan_file(
     :param identity: the image that it must be, as its engine describes it
     :param learn: is given what the image is made of, before the report is returned
     :param learn_code: likewise, which files are its packages' code
+    :param learn_programs: likewise, the contents of its programs
     :raises ImageError: when it cannot be read, lies about itself, or is another image
     """
     options = options or Options()
@@ -71,16 +75,19 @@ def scan_file(
         facts = analyzers.analyze(image, options.analysis)
         fingerprint = analyzers.take_fingerprint(image, options.analysis)
         code = analyzers.find_code(image, facts.packages, options.analysis)
+        programs = analyzers.take_programs(image, options.analysis)
+        packages = analyzers.with_layers(image, facts.packages, options.analysis)
         about = image.identity if identity is None else _completed(identity, image.identity)
     learn(msgspec.structs.replace(fingerprint, image=about.id))
     learn_code(msgspec.structs.replace(code, image=about.id))
+    learn_programs(msgspec.structs.replace(programs, image=about))
     vulnerabilities, advisories_at, unread = _match(facts.packages, advisories)
     return Report(
         image=about,
         scanned_at=started,
         duration_s=time.monotonic() - clock,
         distribution=facts.distribution,
-        packages=facts.packages,
+        packages=packages,
         findings=(*facts.findings, *vulnerabilities),
         unread=(*facts.unread, *unread),
         advisories_at=advisories_at,
@@ -97,6 +104,7 @@ async def scan_engine_image(
     advisories: Path | None = None,
     learn: Learn = nobody,
     learn_code: LearnCode = nobody,
+    learn_programs: LearnPrograms = nobody,
 ) -> Report:
     """Scan an image of an engine in a worker of ``pool``.
 
@@ -121,6 +129,7 @@ async def scan_engine_image(
             raise ImageError(msg, hint="is there enough memory? The kernel's log tells what it killed") from error
     learn(scanned.fingerprint)
     learn_code(scanned.code)
+    learn_programs(scanned.programs)
     return scanned.report
 
 
@@ -128,6 +137,7 @@ def _scan_in_worker(path: str, options: Options, advisories: str, identity: Imag
     """Scan in a worker process; what comes back is bytes that the agent decodes by their type."""
     fingerprints: list[Fingerprint] = []
     code: list[ImageCode] = []
+    programs: list[ImagePrograms] = []
     report = scan_file(
         Path(path),
         options,
@@ -135,8 +145,9 @@ def _scan_in_worker(path: str, options: Options, advisories: str, identity: Imag
         identity=identity,
         learn=fingerprints.append,
         learn_code=code.append,
+        learn_programs=programs.append,
     )
-    return msgspec.msgpack.encode(_Scanned(report, fingerprints[0], code[0]))
+    return msgspec.msgpack.encode(_Scanned(report, fingerprints[0], code[0], programs[0]))
 
 
 def _match(packages: tuple[Package, ...], path: Path | None) -> tuple[list[Finding], float, list[Unread]]:

@@ -6,7 +6,6 @@ nothing that was acknowledged. Times are seconds since the epoch, UTC.
 """
 
 from pratique.store.carriers import Hit, HitImage, KnownFlaw, KnownPackage, Placed, View
-from pratique.store.contents import Program
 from pratique.store.families import PARDON, Condemnation, Families
 from pratique.store.opened import OpenedCode, OpenedFiles
 from pratique.store.quarantines import Quarantine, Quarantines
@@ -40,7 +39,6 @@ __all__ = [
     "OpenedFiles",
     "Placed",
     "PolicyRecord",
-    "Program",
     "Quarantine",
     "Quarantines",
     "ReportSummary",

@@ -3,11 +3,10 @@
 from collections.abc import Iterable
 from typing import Final
 
-from msgspec import Struct
 from sqlalchemy import Connection, delete, select, update
 
 from pratique.inventory import lookup_name
-from pratique.model import Finding, ImageIdentity, Package, Report
+from pratique.model import Finding, ImageIdentity, ImagePrograms, Package, Report
 from pratique.store.encoding import text
 from pratique.store.numbers import chunks, number_rows, number_texts
 from pratique.store.places import number_image
@@ -29,15 +28,6 @@ from pratique.store.upsert import upsert
 _PACKAGE: Final = ("name", "version", "ecosystem", "source_name", "source_version")
 _FLAW: Final = ("rule", "package", "version", "ecosystem")
 _Row = dict[str, object]
-
-
-class Program(Struct, frozen=True):
-    """A program or library in the merged tree of an image."""
-
-    path: str
-    layer: int
-    """The position of the layer that put it there."""
-    sha256: bytes
 
 
 def put_contents(connection: Connection, report: Report) -> None:
@@ -68,14 +58,16 @@ def put_layers(connection: Connection, image: int, identity: ImageIdentity) -> l
     return [numbers[digest] for digest in digests]
 
 
-def put_programs(connection: Connection, identity: ImageIdentity, programs: Iterable[Program], at: float) -> None:
-    """Note the programs that an image shows.
+def put_programs(connection: Connection, found: ImagePrograms) -> None:
+    """Note the programs that an image shows; an image of which not all are known counts as not looked into.
 
     Images share layers, so files belong to layers; an image that hides a file of one of its layers is an exception.
     """
-    image = number_image(connection, identity)
-    layers = put_layers(connection, image, identity)
-    shown = [program for program in programs if 0 <= program.layer < len(layers)]
+    image = number_image(connection, found.image)
+    layers = put_layers(connection, image, found.image)
+    if found.partial:
+        return
+    shown = [program for program in found.programs if 0 <= program.layer < len(layers)]
     paths = number_texts(connection, KNOWN_PATHS, "path", (text(program.path) for program in shown))
     mine = {(layers[one.layer], paths[text(one.path)]): one.sha256 for one in shown}
     known = _files(connection, layers)
@@ -87,7 +79,7 @@ def put_programs(connection: Connection, identity: ImageIdentity, programs: Iter
         {"layer": layer, "path": path, "sha256": sha256} for (layer, path), sha256 in sorted(fresh.items())
     ]
     upsert(connection, LAYER_FILES, ["layer", "path"], rows)
-    connection.execute(update(KNOWN_IMAGES).where(KNOWN_IMAGES.c.number == image).values(files_at=at))
+    connection.execute(update(KNOWN_IMAGES).where(KNOWN_IMAGES.c.number == image).values(files_at=found.at))
 
 
 def _files(connection: Connection, layers: list[int]) -> set[tuple[int, int]]:

@@ -8,10 +8,10 @@ from typing import Final, Self
 
 from sqlalchemy import insert, select
 
-from pratique.model import Alert, Container, Decision, Flow, FlowVerdict, ImageIdentity, Report, Severity
+from pratique.model import Alert, Container, Decision, Flow, FlowVerdict, ImageIdentity, ImagePrograms, Report, Severity
 from pratique.store import inventory, journal
 from pratique.store.carriers import View
-from pratique.store.contents import Program, put_programs
+from pratique.store.contents import put_programs
 from pratique.store.database import Database
 from pratique.store.detonations import Detonations
 from pratique.store.encoding import text
@@ -150,10 +150,10 @@ class Store:
         with self._database.read() as connection:
             return inventory.report(connection, image_id)
 
-    def put_programs(self, image: ImageIdentity, programs: Iterable[Program], at: float) -> None:
+    def put_programs(self, found: ImagePrograms) -> None:
         """Record the programs and libraries that an image shows, so that their contents can be asked for."""
         with self._database.write() as connection:
-            put_programs(connection, image, programs, at)
+            put_programs(connection, found)
 
     def put_container(self, container: Container, policy_name: str, admitted: bool, at: float) -> None:
         """Record a container as it is now.
@@ -222,9 +222,14 @@ class Store:
             return journal.alerts(connection, journal.Window(since, after_id, images, limit), at_least)
 
     def prune(self, now: float, *, retention_days: float = RETENTION_DAYS, max_rows: int = MAX_ROWS) -> int:
-        """Forget flows and alerts last seen before, and the oldest beyond ``max_rows``; return how many."""
+        """Forget flows and alerts last seen before, and the oldest beyond ``max_rows``; return how many.
+
+        What containers opened is forgotten as long after they are gone.
+        """
+        before = now - retention_days * 86_400
+        self.opened.prune(before)
         with self._database.write() as connection:
-            return journal.prune(connection, now - retention_days * 86_400, max_rows)
+            return journal.prune(connection, before, max_rows)
 
     # Decisions
 

@@ -7,9 +7,9 @@ from msgspec.structs import replace
 
 from pratique.errors import UsageError
 from pratique.inventory import BlastRadius, Exposure, Loaded, Meaning
-from pratique.model import Severity
+from pratique.model import ImagePrograms, Program, Severity
 from pratique.pipelines.blast import blast_radius
-from pratique.store import Program, Store
+from pratique.store import Store
 from tests.stores import new_place_in
 from tests.unit.inventory.town import APP, BASE, CART1, CART2, CVE, HOUSES, REDIS, SHELL, TOOL, build, service
 
@@ -134,7 +134,7 @@ def test_file_is_found_where_it_shows_and_not_where_a_layer_removed_it(town: Sto
 def test_file_that_appears_late_in_a_layer_is_not_laid_to_images_that_hide_it(store: Store) -> None:
     build(store)
     late = bytes(31) + b"x"
-    store.put_programs(REDIS, [Program("usr/bin/late", 1, late), Program("bin/sh", 0, SHELL)], 2.0)
+    store.put_programs(ImagePrograms(REDIS, 2.0, (Program("usr/bin/late", 1, late), Program("bin/sh", 0, SHELL))))
     assert names(blast_radius(store, late.hex())) == {"redis-1"}
     assert "redis-1" in names(blast_radius(store, SHELL.hex()))
     assert "redis-1" not in names(blast_radius(store, TOOL.hex()))

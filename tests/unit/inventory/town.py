@@ -25,14 +25,16 @@ from pratique.model import (
     FlowVerdict,
     ImageId,
     ImageIdentity,
+    ImagePrograms,
     Network,
     Package,
+    Program,
     Protocol,
     PublishedPort,
     Report,
     Severity,
 )
-from pratique.store import Program, Store
+from pratique.store import Store
 
 CVE = "CVE-2023-0286"
 BASE, APP, TOP = ("sha256:" + digit * 64 for digit in "123")
@@ -130,8 +132,8 @@ def build(store: Store) -> None:
     store.put_report(replace(_report(STOCK, openssl("3.0.7-1", 0), flaw("3.0.7-1"), extra, FLASK), scanned_at=3.0))
     store.put_image(CRON, 1.0)
     for one in (FRONT, CART1, STOCK):
-        store.put_programs(one, [Program("usr/bin/tool", 1, TOOL), Program("bin/sh", 0, SHELL)], 1.0)
-    store.put_programs(CART2, [Program("bin/sh", 0, SHELL)], 1.0)
+        store.put_programs(ImagePrograms(one, 1.0, (Program("usr/bin/tool", 1, TOOL), Program("bin/sh", 0, SHELL))))
+    store.put_programs(ImagePrograms(CART2, 1.0, (Program("bin/sh", 0, SHELL),)))
     for number, house in enumerate(HOUSES.values()):
         store.put_container(house, "unlisted", True, 10.0 + number)
     store.container_gone(HOUSES["gone-1"].id, 40.0)
