@@ -7,10 +7,10 @@ from typing import Final
 
 from pratique.detections import image_condemned, image_kin
 from pratique.errors import StoreError
-from pratique.model import Alert, Container, ImageId, Report
+from pratique.model import Alert, Container, Decision, ImageId, Report, Verdict
 from pratique.pipelines.account import Account
 from pratique.pipelines.admit import Admissions
-from pratique.pipelines.kinship import Kinship, Standing
+from pratique.pipelines.kinship import Heir, Kinship, Standing
 from pratique.pipelines.recorder import Recorder
 from pratique.store import Store
 
@@ -77,11 +77,25 @@ class FamilyWatch:
         standing = await self._kinship.standing(report)
         before = self._told.get(report.image.id)
         self._told[report.image.id] = standing
+        if standing.heir is not None and (before is None or before.heir != standing.heir):
+            self._recorder.decision(_inherited(report, standing.heir))
         if not standing.objection or (before is not None and before.objection == standing.objection):
             return
         records = await asyncio.to_thread(self._store.containers, images=(report.image.id,))
         for alert in _alerts(report, standing, [record.container for record in records]):
             self._recorder.alert(alert)
+
+
+def _inherited(report: Report, heir: Heir) -> Decision:
+    return Decision(
+        at=time.time(),
+        verdict=Verdict.ALLOW,
+        rule="family.inherited",
+        subject=f"policy of {report.image.name}",
+        reason=heir.text,
+        source="agent",
+        image=report.image.id,
+    )
 
 
 def _alerts(report: Report, standing: Standing, containers: list[Container]) -> list[Alert]:

@@ -24,6 +24,8 @@ class Lineage(Struct, frozen=True):
     marrows: tuple[Marrow, ...] = ()
     images: Mapping[str, ImageRecord] = {}
     commands: Mapping[str, int] = {}
+    by_lowest: Mapping[str, tuple[str, ...]] = {}
+    """Lowest layer → the images on it."""
 
     def is_condemned(self, image_id: str) -> bool:
         """Tell whether an image itself is condemned."""
@@ -40,10 +42,9 @@ class Lineage(Struct, frozen=True):
 
         :param before: what was first seen later says nothing
         """
+        near = (self.images[image_id] for image_id in self.by_lowest.get(layers[0] if layers else "", ()))
         others = [
-            record.image
-            for record in self.images.values()
-            if record.first_seen <= before and not self.is_condemned(record.image.id)
+            record.image for record in near if record.first_seen <= before and not self.is_condemned(record.image.id)
         ]
         pulled = (
             len(image.layers)
@@ -64,7 +65,15 @@ def read_lineage(store: Store, document: Document) -> Lineage:
     """
     verdicts = {verdict.image: verdict for verdict in store.families.verdicts()}
     images: dict[str, ImageRecord] = {record.image.id: record for record in store.images()}
-    known = Lineage(verdicts=verdicts, images=images, commands=store.families.commands())
+    by_lowest: dict[str, list[str]] = defaultdict(list)
+    for image_id, record in images.items():
+        by_lowest[record.image.layers[0] if record.image.layers else ""].append(image_id)
+    known = Lineage(
+        verdicts=verdicts,
+        images=images,
+        commands=store.families.commands(),
+        by_lowest={layer: tuple(ids) for layer, ids in by_lowest.items()},
+    )
     condemned = [image for image in verdicts if known.is_condemned(image)][:_MAX_CONDEMNED]
     if not condemned:
         return known

@@ -9,7 +9,7 @@ from sqlalchemy import Column, Connection, Select, delete, or_, select
 from pratique.model import ImageCode, ImageId, PackageCode
 from pratique.store.database import Database
 from pratique.store.encoding import compress, decompress, text
-from pratique.store.schema import IMAGE_CODE, LOADABLE, OPENED, WATCHED
+from pratique.store.schema import CONTAINERS, IMAGE_CODE, LOADABLE, OPENED, WATCHED
 from pratique.store.upsert import kept, upsert
 
 _AT_ONCE: Final = 500
@@ -73,6 +73,13 @@ class OpenedFiles:
         keys = ["container", "package", "source"]
         with self._database.write() as connection:
             upsert(connection, OPENED, keys, values, dict.fromkeys(("version", "path", "at"), kept))
+
+    def prune(self, before: float) -> None:
+        """Forget containers that were removed before a time."""
+        gone = select(CONTAINERS.c.id).where(CONTAINERS.c.gone_at < before)
+        with self._database.write() as connection:
+            for table in (OPENED, WATCHED):
+                connection.execute(delete(table).where(table.c.container.in_(gone)))
 
     def opened(self, container_ids: Collection[str], names: Collection[str]) -> list[OpenedCode]:
         """Return what containers opened of packages.

@@ -205,6 +205,12 @@ def test_new_version_of_a_listed_image_is_under_its_entry(protected: Protection,
     answer = heir.exec_run(["probe", "tcp", address, "6379", "INCR orders\r\n"])
     assert answer.exit_code == 0, answer.output
 
+    assert "family.inherited" in protected.run("decisions")
+    protected.stop()
+    protected.start()
+    answer = heir.exec_run(["probe", "tcp", address, "6379", "INCR orders\r\n"])
+    assert answer.exit_code == 0, answer.output  # from its first packet on, also after a restart of the agent
+
     stranger = build(
         client,
         "shop/other:1",

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from pratique.detections import Subject
-from pratique.model import CgroupEvent, ImageCode, ImageId, LossEvent, OpenedEvent, PackageCode
+from pratique.model import CgroupEvent, Container, ImageCode, ImageId, LossEvent, OpenedEvent, PackageCode
 from pratique.pipelines.loading import Loading
 from pratique.pipelines.recorder import Recorder
 from pratique.store import Store
@@ -104,3 +104,19 @@ def test_the_code_outlives_the_agent(tmp_path: Path) -> None:
     run(tmp_path, scan).close()
     with run(tmp_path, use) as store:
         assert store.opened.loaded([WEB], ["libssl3"]) == {WEB: True}
+
+
+def test_what_removed_containers_opened_is_forgotten_in_time(tmp_path: Path) -> None:
+    async def work(loading: Loading, recorder: Recorder) -> None:
+        del recorder
+        loading.learn(CODE)
+        for container in (WEB, OLD):
+            await loading.take(CgroupEvent(at=4.0, cgroup=1, container=container, created=True), of(container))
+            await loading.take(opened("/usr/lib/libssl.so.3"), of(container))
+
+    with run(tmp_path, work) as store:
+        for container in (WEB, OLD):
+            store.put_container(Container(id=container, name=container[:4], image=IMAGE), "unlisted", True, 4.0)
+        store.container_gone(OLD, 10.0)
+        store.prune(10.0 + 3 * 86_400, retention_days=2)
+        assert store.opened.loaded([WEB, OLD], ["openssl", "requests"]) == {WEB: True}
