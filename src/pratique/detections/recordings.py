@@ -27,7 +27,7 @@ from pratique.model import (
 
 MAX_ALERTS: Final = 200
 """Different things that are told of one run, the worst first."""
-FULL: Final = 0.8
+FULL: Final = 0.6
 """So much of its processors, over the whole run, is their limit: used, or waited for since the host has other work."""
 SHORTEST_S: Final = 2.0
 """A shorter run has no "all the time"."""
