@@ -14,6 +14,7 @@ from pratique.cli.output import emit, replace_file, require_new
 from pratique.config import Options, load
 from pratique.errors import EmptyStoreError, StoreError
 from pratique.model import Decision, ImageId, Report, Verdict
+from pratique.pipelines.change_policy import only_writer
 from pratique.pipelines.presence import APPLIED_STATE, agent_runs
 from pratique.pipelines.profile import addresses_here, images_here
 from pratique.policy import Document, Merged, Profile, first_policy, merge_profile, parse, parse_profile, read, render
@@ -74,7 +75,8 @@ def apply(file: Path) -> None:
     digest = hashlib.sha256(text).hexdigest()
     running = agent_runs(Path(options.run_dir))
     with Store.open(options.store) as store:
-        replace_file(options.policy_path, text)
+        with only_writer(options.policy_path.parent):
+            replace_file(options.policy_path, text)
         store.append_decisions([_decision(digest)])
         if running:
             _wait_until_live(store, digest)

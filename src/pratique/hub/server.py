@@ -20,6 +20,8 @@ from pratique.pipelines.console import Address
 _BACKLOG: Final = 256
 _BACKPRESSURE: Final = 256
 """Requests that are handed to the application at the same time; more wait in their connections."""
+_NICENESS: Final = 5
+"""Beside an agent: whatever browsers ask for, guard and sensor come first."""
 _HEAD_MS: Final = 5000
 """How long a client may take for the head of a request."""
 _MAX_BUFFER: Final = 64 << 10
@@ -63,6 +65,7 @@ async def _serve(app: object, address: Address, *, with_parent: bool) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, server.stop)
     if with_parent:
+        os.nice(_NICENESS)
         server.on_startup(_announce)
         loop.add_reader(sys.stdin.fileno(), _on_input, loop, server)
     await server.serve()

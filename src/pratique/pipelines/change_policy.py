@@ -51,7 +51,7 @@ def change_policy(
     :raises StaleError: when the file is another one
     :raises PolicyError: when what is there, or what would come of it, is not valid
     """
-    with _only_writer(path.parent):
+    with only_writer(path.parent):
         old = read_text(path) if path.exists() else render(Document()).encode()
         if expected and hashlib.sha256(old).hexdigest() != expected:
             msg = f"policy {path} was changed by somebody else in the meantime"
@@ -83,7 +83,11 @@ def policy_decision(verdict: Verdict, rule: str, subject: str, source: str, *, i
 
 
 @contextmanager
-def _only_writer(directory: Path) -> Iterator[None]:
+def only_writer(directory: Path) -> Iterator[None]:
+    """Have nobody else write the policy in a directory for as long as the block lasts.
+
+    :raises UsageError: when the directory cannot be written
+    """
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(directory / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
