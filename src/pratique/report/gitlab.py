@@ -9,7 +9,7 @@ from typing import Any, Final
 from pratique import __version__
 from pratique.model import Finding, FindingKind, Report, Severity
 from pratique.report.escape import json_document, well_formed
-from pratique.report.order import place, told, utc, worst_first
+from pratique.report.order import ADVISORY, place, told, utc, worst_first
 from pratique.text import printable
 
 _VERSION: Final = "15.0.7"
@@ -51,7 +51,7 @@ def _vulnerability(finding: Finding, report: Report) -> dict[str, Any]:
     kind = "cve" if rule.startswith("CVE-") else "pratique"
     identifier = {"type": kind, "name": rule, "value": rule}
     if finding.kind is FindingKind.VULNERABILITY:
-        identifier["url"] = f"https://osv.dev/vulnerability/{rule}" if rule.isascii() and " " not in rule else ""
+        identifier["url"] = f"https://osv.dev/vulnerability/{rule}" if ADVISORY.fullmatch(rule) else ""
     document = {
         "id": _id(finding, report),
         "name": printable(f"{rule} in {place(finding)}")[:255],

@@ -1,5 +1,6 @@
 """What every format shares: the kinds of findings, their order, and times. Pure."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
@@ -16,6 +17,8 @@ KINDS: Final = {
     FindingKind.VULNERABILITY: "vulnerabilities",
 }
 """Kind → the title of its chapter, in the order in which people should read them."""
+ADVISORY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{1,99}")
+"""An id that may be part of a URL as it is."""
 CONFIGURATION: Final = "the image's configuration"
 """Where a finding is that is in no file."""
 

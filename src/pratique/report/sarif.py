@@ -11,7 +11,7 @@ from typing import Any, Final
 from pratique import __version__
 from pratique.model import Finding, FindingKind, Report, Severity
 from pratique.report.escape import json_document, well_formed
-from pratique.report.order import KINDS, place, told, utc, worst_first
+from pratique.report.order import ADVISORY, KINDS, place, told, utc, worst_first
 from pratique.text import printable
 
 _SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -32,6 +32,14 @@ _SCORE: Final = {
     Severity.UNKNOWN: "0.0",
 }
 """``security-severity``: a number within the range that code-scanning services give each word."""
+_HELP: Final = {
+    FindingKind.VULNERABILITY: "upgrade the package to a fixed version, or re-build on a base that has it.",
+    FindingKind.MALWARE: "do not run the image; find out how this came into it.",
+    FindingKind.SECRET: "revoke it, and re-build without it: who has the image has the secret, in lower layers too.",
+    FindingKind.MISCONFIGURATION: "change what the image is built from.",
+    FindingKind.BEHAVIOUR: "do not run the image; the alert of the same rule tells what it means.",
+}
+"""What to do; code-scanning services demand a help text for each rule."""
 _CONFIGURATION_FILE: Final = "image.json"
 _REGION: Final = {"startLine": 1, "startColumn": 1, "endLine": 1, "endColumn": 1}
 
@@ -69,14 +77,16 @@ def _rule(rule: str, finding: Finding) -> dict[str, Any]:
     document: dict[str, Any] = {
         "id": rule,
         "shortDescription": {"text": title},
+        "fullDescription": {"text": title},
+        "help": {"text": f"{printable(rule)}: {_HELP[finding.kind]}"},
         "defaultConfiguration": {"level": _LEVEL[finding.severity]},
         "properties": {
             "security-severity": _SCORE[finding.severity],
             "tags": ["security", finding.kind.value],
         },
     }
-    if finding.kind is FindingKind.VULNERABILITY:
-        document["helpUri"] = f"https://osv.dev/vulnerability/{urllib.parse.quote(rule, safe='')}"
+    if finding.kind is FindingKind.VULNERABILITY and ADVISORY.fullmatch(rule):
+        document["helpUri"] = f"https://osv.dev/vulnerability/{rule}"
     return document
 
 

@@ -7,7 +7,7 @@ from pratique import __version__
 from pratique.model import Package, Report
 from pratique.report.components import document_uuid, image_purl, vulnerabilities
 from pratique.report.escape import json_document, well_formed
-from pratique.report.order import utc
+from pratique.report.order import ADVISORY, utc
 from pratique.text import printable
 
 _DOCUMENT: Final = "SPDXRef-DOCUMENT"
@@ -59,7 +59,7 @@ def _image(report: Report) -> dict[str, Any]:
 
 def _advisories(report: Report) -> list[dict[str, str]]:
     """Return the vulnerabilities as SPDX has them: references to what tells of them (2.3, annex K.1)."""
-    rules = (rule for rule in vulnerabilities(report) if not _NOT_IN_AN_ID.search(rule))
+    rules = (rule for rule in vulnerabilities(report) if ADVISORY.fullmatch(rule))
     return [_reference("SECURITY", "advisory", f"https://osv.dev/vulnerability/{rule}") for rule in rules]
 
 
