@@ -101,5 +101,5 @@ def test_no_request_breaks_the_false_engine(request: str) -> None:
 
 
 def test_working_directory_is_cleaned_as_engines_do() -> None:
-    for given, cleaned in (("/a/../b", "/b"), ("//x//y/", "/x/y"), ("../../etc", "/etc"), ("", "/"), (None, "/")):
-        assert start_of(job(RunConfig(working_dir=given)), Account()).directory == cleaned
+    for written, cleaned in (("/a/../b", "/b"), ("//x//y/", "/x/y"), ("../../etc", "/etc"), ("", "/"), (None, "/")):
+        assert start_of(job(RunConfig(working_dir=written)), Account()).directory == cleaned
