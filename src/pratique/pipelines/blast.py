@@ -34,6 +34,8 @@ from pratique.store import Hit, HitImage, KnownFlaw, KnownPackage, OpenedFiles, 
 
 LIMIT: Final = 50
 """Images, containers, services and dependants that are listed; the totals count everything."""
+_ALL_ASKED: Final = 5_000
+"""Up to so many containers each is asked whether it loaded a package; of more, only who did is told."""
 _SEVERITIES: Final = tuple(Severity)
 _LOADED: Final = {True: Loaded.YES, False: Loaded.NO, None: Loaded.UNKNOWN}
 
@@ -154,6 +156,8 @@ class _Answer:
         self._opened = opened
         self._limit = limit
         self._hit = self._chosen()
+        names = found.packages or found.flaws
+        self._packages = {one.name if isinstance(one, KnownPackage) else one.package for one in names}
 
     def give(self, question: str, at: float, unlooked: Unknown) -> BlastRadius:
         services = self._view.services()
@@ -206,6 +210,8 @@ class _Answer:
             ((_, _, severity),) = self._view.names_of([one.image]).values()
             threat = self._threat(severity, bool(self._exploited.known))
             return [Affected(one.service, 1, int(one.running), int(one.exposed), 1, one.since, threat)]
+        sums = self._view.sums(self._hit)
+        loading = self._loading(sum(row.containers for row in sums))
         return [
             Affected(
                 number=row.service,
@@ -215,9 +221,26 @@ class _Answer:
                 images=row.images,
                 since=row.since,
                 threat=self._threat(row.severity, row.kev),
+                loaded=loading.get(row.service, Loaded.UNKNOWN),
             )
-            for row in self._view.sums(self._hit)
+            for row in sums
         ]
+
+    def _loading(self, containers: int) -> dict[int, Loaded]:
+        """Return which services have the packages loaded: in one container at least, or, for no, in none of all."""
+        if not self._packages:
+            return {}
+        if containers > _ALL_ASKED:
+            return dict.fromkeys(self._view.loading(self._packages), Loaded.YES)
+        members = self._view.members(self._hit)
+        known = self._loaded([container for _, container in members])
+        states: dict[int, set[bool | None]] = {}
+        for service, container in members:
+            states.setdefault(service, set()).add(known.get(container))
+        return {
+            number: _LOADED[True if True in seen else None if None in seen else False]
+            for number, seen in states.items()
+        }
 
     def _threat(self, severity: int, kev: bool) -> Threat:
         return Threat(_SEVERITIES[severity], kev, self._exploited.epss)
@@ -294,9 +317,7 @@ class _Answer:
 
     def _loaded(self, containers: Sequence[str]) -> dict[str, bool]:
         """Return in which containers the sensor saw a file of what is asked for opened; a file itself is not told."""
-        names = {flaw.package for flaw in self._found.flaws} if not self._found.packages else set()
-        names |= {package.name for package in self._found.packages}
-        return self._opened.loaded(containers, names) if names else {}
+        return self._opened.loaded(containers, self._packages) if self._packages else {}
 
     def _placed(
         self, service: int, images: Sequence[tuple[int, Threat]], limit: int | None

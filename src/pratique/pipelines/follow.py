@@ -13,8 +13,10 @@ from pratique.pipelines.admit import Admissions
 from pratique.pipelines.enforce import Enforcement
 from pratique.pipelines.recorder import Recorder
 from pratique.pipelines.subjects import Subjects
-from pratique.runtime import Engine, EngineEvent
+from pratique.runtime import Engine, EngineEvent, host_addresses
 
+_CHANGES: Final = frozenset({"create", "start", "die", "rename"})
+"""After which a container is looked at anew."""
 _RETRY_S: Final = 0.5
 _ARRIVALS_EVERY_S: Final = 2.0
 
@@ -46,6 +48,8 @@ class Follower:
     async def adopt(self) -> None:
         """Take in every container that is there."""
         self.data_root = ((await self._engine.info()).root_dir,)
+        addresses = host_addresses()
+        self._recorder.call(lambda store: store.graph.put_host_addresses(addresses, time.time()))
         containers = await self._engine.containers()
         self.containers = {container.id for container in containers}
         for container in containers:
@@ -104,7 +108,7 @@ class Follower:
             self._arrival.set()
         if event.kind != "container":
             return
-        if event.action in {"create", "start"}:
+        if event.action in _CHANGES:
             container = await self._engine.container(event.id)
             if container is None:
                 return

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
+from socket import gethostname
 from typing import Final
 
 from msgspec import Struct
@@ -324,7 +325,7 @@ class _Parts(Struct, frozen=True):
 async def _assembled(settings: Settings, account: Account) -> AsyncIterator[_Agent]:
     """Open the store and the engine's client and join the parts."""
     token = secrets.token_hex(32)
-    with Store.open(settings.store) as store, scan_workers() as workers, sandbox_worker() as keeper:
+    with Store.open(settings.store, host=gethostname()) as store, scan_workers() as workers, sandbox_worker() as keeper:
         async with (
             telling(settings.telling, store, account) as told,
             Recorder.opened(store, told.account, told.count) as recorder,

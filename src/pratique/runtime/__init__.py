@@ -4,6 +4,7 @@ In: the engine's API, ``/proc``, the cgroup file system. Out: images, containers
 """
 
 from pratique.runtime.actions import Actions
+from pratique.runtime.addresses import host_addresses
 from pratique.runtime.cgroups import ContainerParent, Hierarchy, container_parents, unified_mount
 from pratique.runtime.engine import OWN_CALL_HEADER, Engine, EngineEvent, EngineInfo
 from pratique.runtime.launch import engine_is_running, start_engine, systemd_is_running
@@ -19,6 +20,7 @@ __all__ = [
     "Hierarchy",
     "container_parents",
     "engine_is_running",
+    "host_addresses",
     "mount_kernel_filesystems",
     "start_engine",
     "systemd_is_running",

@@ -5,7 +5,7 @@ A call that returned has been written to the disk (``synchronous=FULL``): a kill
 nothing that was acknowledged. Times are seconds since the epoch, UTC.
 """
 
-from pratique.store.carriers import Hit, HitImage, KnownFlaw, KnownPackage, Placed, View
+from pratique.store.carriers import Hit, View
 from pratique.store.families import PARDON, Condemnation, Families
 from pratique.store.opened import OpenedCode, OpenedFiles
 from pratique.store.quarantines import Quarantine, Quarantines
@@ -15,7 +15,11 @@ from pratique.store.records import (
     ContainerRecord,
     DecisionRecord,
     FlowRecord,
+    HitImage,
     ImageRecord,
+    KnownFlaw,
+    KnownPackage,
+    Placed,
     PolicyRecord,
     ReportSummary,
 )

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from msgspec import Struct
 from sqlalchemy import CTE, Connection, Select, and_, case, exists, func, literal, or_, select
 
 from pratique.inventory import Dependencies, Service, ServiceEdge, lookup_name
@@ -11,6 +10,8 @@ from pratique.model import FlowVerdict
 from pratique.store.encoding import text
 from pratique.store.graph import read_dependencies, read_edges, read_services
 from pratique.store.inventory import image_ids
+from pratique.store.records import HitImage, Holding, KnownFlaw, KnownPackage, Placed, Sum
+from pratique.store.schema import OPENED
 from pratique.store.tables import (
     FLAW_NAMES,
     HIDDEN_FILES,
@@ -35,86 +36,6 @@ _INTERNET: Final = "internet"
 
 Hit = CTE
 """A choice of images: their numbers, how bad they are, whether exploited in the wild."""
-
-
-class KnownFlaw(Struct, frozen=True):
-    """A vulnerability in one version of one package, the source package where there is one."""
-
-    number: int
-    rule: str
-    ecosystem: str
-    package: str
-    version: str
-    fixed: str
-    severity: int
-
-
-class KnownPackage(Struct, frozen=True):
-    """A package in one version."""
-
-    number: int
-    ecosystem: str
-    name: str
-    version: str
-    source_name: str
-    source_version: str
-
-
-class Sum(Struct, frozen=True):
-    """The containers of one service whose images are hit."""
-
-    service: int
-    containers: int
-    running: int
-    exposed: int
-    images: int
-    since: float
-    severity: int
-    kev: bool
-
-
-class HitImage(Struct, frozen=True):
-    """An image that is hit."""
-
-    number: int
-    id: str
-    name: str
-    severity: int
-    kev: bool
-    containers: int
-
-
-class Placed(Struct, frozen=True):
-    """A container that is not gone."""
-
-    image: int
-    service: int
-    rank: int
-    container: str
-    host: str
-    name: str
-    since: float
-
-    @property
-    def running(self) -> bool:
-        """Whether it ran when it was last looked at."""
-        return self.rank % 2 == 0
-
-    @property
-    def exposed(self) -> bool:
-        """Whether other machines can reach it."""
-        return self.rank < 2
-
-
-class Holding(Struct, frozen=True):
-    """Something in an image, and the layer that brought it."""
-
-    image: int
-    what: int
-    """The number of a package, or of a file's path."""
-    path: str
-    position: int
-    layer: str
 
 
 class View:
@@ -282,6 +203,21 @@ class View:
         """Return the containers of an image in a service, the most urgent first."""
         query = select(PRESENT).where(PRESENT.c.image == image, PRESENT.c.service == service)
         return self._placed(query.order_by(PRESENT.c.rank, PRESENT.c.container).limit(limit))
+
+    def members(self, hit: Hit) -> list[tuple[int, str]]:
+        """Return service and container of all containers that are hit."""
+        query = select(PRESENT.c.service, PRESENT.c.container)
+        query = query.join_from(hit, PRESENT, PRESENT.c.image == hit.c.image)
+        return [(service, container) for service, container in self._connection.execute(query)]
+
+    def loading(self, packages: Collection[str]) -> set[int]:
+        """Return the services with a container that opened code of packages, named by their own or source's name."""
+        query = select(PRESENT.c.service).join(OPENED, OPENED.c.container == PRESENT.c.container).distinct()
+        return {
+            service
+            for column in (OPENED.c.package, OPENED.c.source)
+            for service in self._connection.execute(query.where(column.in_(packages))).scalars()
+        }
 
     # What they hold
 

@@ -81,3 +81,83 @@ class PolicyRecord(Struct, frozen=True):
     at: float
     sha256: str
     text: str
+
+
+class KnownFlaw(Struct, frozen=True):
+    """A vulnerability in one version of one package, the source package where there is one."""
+
+    number: int
+    rule: str
+    ecosystem: str
+    package: str
+    version: str
+    fixed: str
+    severity: int
+
+
+class KnownPackage(Struct, frozen=True):
+    """A package in one version."""
+
+    number: int
+    ecosystem: str
+    name: str
+    version: str
+    source_name: str
+    source_version: str
+
+
+class Sum(Struct, frozen=True):
+    """The containers of one service whose images are hit."""
+
+    service: int
+    containers: int
+    running: int
+    exposed: int
+    images: int
+    since: float
+    severity: int
+    kev: bool
+
+
+class HitImage(Struct, frozen=True):
+    """An image that is hit."""
+
+    number: int
+    id: str
+    name: str
+    severity: int
+    kev: bool
+    containers: int
+
+
+class Placed(Struct, frozen=True):
+    """A container that is not gone."""
+
+    image: int
+    service: int
+    rank: int
+    container: str
+    host: str
+    name: str
+    since: float
+
+    @property
+    def running(self) -> bool:
+        """Whether it ran when it was last looked at."""
+        return self.rank % 2 == 0
+
+    @property
+    def exposed(self) -> bool:
+        """Whether other machines can reach it."""
+        return self.rank < 2
+
+
+class Holding(Struct, frozen=True):
+    """Something in an image, and the layer that brought it."""
+
+    image: int
+    what: int
+    """The number of a package, or of a file's path."""
+    path: str
+    position: int
+    layer: str
