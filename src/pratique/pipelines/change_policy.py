@@ -19,7 +19,6 @@ from pratique.policy import Document, parse, render
 from pratique.policy.document import read_text
 from pratique.store import Store
 
-_LOCK_NAME: Final = ".policy.lock"
 _POLL_S: Final = 0.05
 
 
@@ -90,7 +89,7 @@ def only_writer(directory: Path) -> Iterator[None]:
     """
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(directory / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         msg = f"{directory} cannot be written: {error.strerror}"
         raise UsageError(msg, hint="run as root, or set PRATIQUE_STATE_DIR to another directory") from error

@@ -72,11 +72,10 @@ def test_a_file_that_is_broken_stays_as_it_is(store: Store, path: Path) -> None:
     assert path.read_text() == "version: ["
 
 
-def test_a_lock_that_is_a_link_is_not_followed(store: Store, path: Path, tmp_path: Path) -> None:
-    (tmp_path / ".policy.lock").symlink_to(tmp_path / "elsewhere")
+def test_a_directory_that_cannot_be_made_is_one_error(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
     with pytest.raises(UsageError):
-        change_policy(path, store, lambda document: document, DECISION)
-    assert not (tmp_path / "elsewhere").exists()
+        change_policy(tmp_path / "file" / "policy.yaml", store, lambda document: document, DECISION)
 
 
 def test_without_an_agent_nothing_is_live(store: Store, tmp_path: Path) -> None:
