@@ -1,18 +1,9 @@
 """What images are made of and who is condemned, in the store."""
 
-from pathlib import Path
-
-import pytest
-
 from pratique.family import own_elements
 from pratique.model import ImageIdentity
 from pratique.store import Store
 from tests.unit.family.population import Made, Maker
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store.open(tmp_path / "s.db")
 
 
 def keep(store: Store, image: Made) -> str:
