@@ -9,6 +9,11 @@ def printable(text: str) -> str:
     return text if text.isprintable() else "".join(map(_escaped, text))
 
 
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun: ``1 package``, ``2 packages``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def _escaped(character: str) -> str:
     if character.isprintable():
         return character

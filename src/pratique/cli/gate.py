@@ -23,7 +23,7 @@ from pratique.pipelines.spool import spooled
 from pratique.policy import Document, Gate, read
 from pratique.report import Format, render
 from pratique.runtime import Engine
-from pratique.text import printable
+from pratique.text import count, printable
 
 _LONGEST_S: Final = 3600.0
 _SUMMARY: Final = "GITHUB_STEP_SUMMARY"
@@ -150,7 +150,7 @@ def _verdict(answer: Answer, policy: str) -> Iterator[str]:
     yield f"{word}  {report.image.name}  {report.image.id[:19]}"
     yield f"  policy     {policy}"
     read_all = "everything read" if not report.unread else f"{len(report.unread)} parts not read"
-    yield f"  scan       {len(report.packages)} packages, {len(report.findings)} findings, {read_all}"
+    yield f"  scan       {count(len(report.packages), 'package')}, {count(len(report.findings), 'finding')}, {read_all}"
     yield f"  advisories {'matched' if report.advisories_at else 'none here, so vulnerabilities are not known'}"
     yield f"  family     {answer.family}"
     yield f"  sandbox    {answer.behaviour}"

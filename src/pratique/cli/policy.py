@@ -21,7 +21,7 @@ from pratique.policy import Document, Merged, Profile, first_policy, merge_profi
 from pratique.policy.document import read_text
 from pratique.runtime import Engine
 from pratique.store import Store
-from pratique.text import printable
+from pratique.text import count, printable
 
 _APPLY_WITHIN_S: Final = 10.0
 _POLL_S: Final = 0.1
@@ -105,7 +105,7 @@ def merge(file: Path, output: Path | None) -> None:
         click.echo(f"not merged: {printable(name)} is not on this host", err=True)
     for pair in merged.unresolved:
         click.echo(f"only monitored, as the peer does not run here: {printable(pair)}", err=True)
-    click.echo(f"{merged.added} new rules; read it, then: pratique policy apply {output or 'FILE'}", err=True)
+    click.echo(f"{count(merged.added, 'new rule')}; read it, then: pratique policy apply {output or 'FILE'}", err=True)
 
 
 async def _merged(document: Document, profile: Profile, options: Options) -> Merged:

@@ -9,7 +9,7 @@ from pratique.cli.output import replace_file
 from pratique.config import load
 from pratique.pipelines.profile import Settings, pin_dir, record
 from pratique.policy import render_profile
-from pratique.text import printable
+from pratique.text import count, printable
 
 
 @click.group()
@@ -50,11 +50,11 @@ def record_command(output: Path, docker_host: str | None, words: tuple[str, ...]
         return recorded.exit_code
     replace_file(output, render_profile(recorded.profile).encode())
     for image in recorded.profile.images:
-        counts = f"{len(image.peers)} peers, {len(image.programs)} programs"
+        counts = f"{count(len(image.peers), 'peer')}, {count(len(image.programs), 'program')}"
         click.echo(f"{printable(image.name)}: {counts}", err=True)
     if recorded.lost:
         click.echo(f"the kernel could not hand over {recorded.lost} events: programs may be missing", err=True)
     if recorded.unknown:
         click.echo(f"{recorded.unknown} containers were gone before they could be told apart", err=True)
-    click.echo(f"{output} holds {len(recorded.profile.images)} images", err=True)
+    click.echo(f"{output} holds {count(len(recorded.profile.images), 'image')}", err=True)
     return 0

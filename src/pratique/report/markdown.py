@@ -7,6 +7,7 @@ from typing import Final
 from pratique.model import Finding, FindingKind, Report
 from pratique.report.escape import markdown
 from pratique.report.order import Judgement, chapters, place
+from pratique.text import count
 
 _MAX_ROWS: Final = 200
 """Of one kind: GitHub cuts off a summary beyond 1 MiB."""
@@ -29,7 +30,8 @@ def _lines(report: Report, judgement: Judgement | None) -> Iterator[str]:
             yield from (f"- {_cell(reason)}" for reason in judgement.reasons)
     yield ""
     yield f"- image id {_cell(image.id)}"
-    yield f"- {_cell(report.distribution) or 'no distribution'}, {len(report.packages)} packages, {report.files} files"
+    system = _cell(report.distribution) or "no distribution"
+    yield f"- {system}, {count(len(report.packages), 'package')}, {count(report.files, 'file')}"
     yield f"- advisories: {_advisories(report)}"
     if report.unread:
         yield f"- **{len(report.unread)} parts could not be read**"

@@ -7,6 +7,7 @@ from pratique.model import Finding, FindingKind, Report
 from pratique.report.escape import markup
 from pratique.report.order import Judgement, chapters, place, utc
 from pratique.report.summary import summarize
+from pratique.text import count
 
 _STYLE: Final = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; }
@@ -66,7 +67,14 @@ def _facts(report: Report) -> Iterator[str]:
     facts = {
         "image id": _code(report.image.id),
         "system": markup(report.distribution or "no distribution"),
-        "contents": f"{len(report.packages)} packages, {report.files} files, {len(report.image.layers)} layers",
+        "contents": ", ".join(
+            count(number, noun)
+            for number, noun in (
+                (len(report.packages), "package"),
+                (report.files, "file"),
+                (len(report.image.layers), "layer"),
+            )
+        ),
         "scanned": utc(report.scanned_at),
         "advisories": f"of {utc(report.advisories_at)}" if report.advisories_at else "no database",
     }
@@ -97,7 +105,7 @@ def _located(findings: Sequence[Finding]) -> Iterator[str]:
 def _packages(report: Report) -> Iterator[str]:
     if not report.packages:
         return
-    yield f"<section><h2>Packages</h2><details><summary>{len(report.packages)} packages</summary>"
+    yield f"<section><h2>Packages</h2><details><summary>{count(len(report.packages), 'package')}</summary>"
     rows = ((markup(p.name), _code(p.version), markup(p.ecosystem), _code(f"/{p.path}")) for p in report.packages)
     yield from _table(("name", "version", "ecosystem", "from"), rows)
     yield "</details></section>"

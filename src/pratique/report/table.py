@@ -8,7 +8,7 @@ from typing import Final
 from pratique.model import Finding, FindingKind, Report
 from pratique.report.order import CONFIGURATION, chapters, told
 from pratique.report.summary import summarize
-from pratique.text import printable
+from pratique.text import count, printable
 
 DEFAULT_WIDTH: Final = 100
 _MIN_WIDTH: Final = 60
@@ -42,16 +42,12 @@ def _head(report: Report) -> Iterator[str]:
     yield f"image         {image.name}"
     yield f"id            {image.id}"
     yield f"system        {report.distribution or 'no distribution'}, {image.os or '?'}/{image.architecture or '?'}"
-    layers = _count(len(image.layers), "layer")
-    yield f"contents      {_count(len(report.packages), 'package')}, {_count(report.files, 'file')}, {layers}"
+    layers = count(len(image.layers), "layer")
+    yield f"contents      {count(len(report.packages), 'package')}, {count(report.files, 'file')}, {layers}"
     if report.advisories_at:
         yield f"advisories    of {datetime.fromtimestamp(report.advisories_at, UTC):%Y-%m-%d %H:%M} UTC"
     else:
         yield f"advisories    {_NO_DATABASE}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _vulnerabilities(findings: Sequence[Finding], width: int) -> Iterator[str]:
@@ -83,7 +79,7 @@ def _sums(report: Report) -> Iterator[str]:
         fixable = f" ({summary.fixable} with a fix)" if kind is FindingKind.VULNERABILITY and counts else ""
         unknown = kind is FindingKind.VULNERABILITY and not report.advisories_at
         yield f"{title:<19}{_NO_DATABASE if unknown else parts + fixable}"
-    read = f"all but {_count(len(report.unread), 'part')}" if report.unread else "everything"
+    read = f"all but {count(len(report.unread), 'part')}" if report.unread else "everything"
     yield f"{'read':<19}{read}"
 
 
