@@ -97,7 +97,7 @@ def _of_origin(alert: Alert, event: ExecEvent, subject: Subject, chronicle: Chro
     write = chronicle.provenance.writer(event.filename)
     if write is None:
         return alert
-    seen = f"{write.command} had written it {max(0.0, event.at - write.at):.1f} s before"
+    seen = f"{write.command or 'somebody'} had written it {max(0.0, event.at - write.at):.1f} s before"
     return structs.replace(alert, evidence={**alert.evidence, "seen": seen})
 
 

@@ -76,7 +76,6 @@ def _verdict(recording: Recording, alerts: list[Alert]) -> tuple[Behaviour, str]
 
 def _doubt(recording: Recording) -> str:
     """Return why nothing bad having been seen says nothing, or ``""``."""
-    lost = recording.omitted + sum(event.count for event in recording.sensed if isinstance(event, LossEvent))
     said = printable(recording.output[:160].decode("utf-8", "replace").strip().rpartition("\n")[2])
     quoted = f"; it said: {said}" if said else ""
     match recording.ending:
@@ -88,9 +87,18 @@ def _doubt(recording: Recording) -> str:
             return f"it gave up after {recording.duration_s:.1f} s with exit code {recording.exit_code}{quoted}"
         case Ending.EXITED if recording.duration_s < _NOTHING_S and _did_nothing(recording):
             return f"it ended after {recording.duration_s:.1f} s and did nothing"
-    if lost:
-        return f"{lost} events were lost, so not all was seen"
-    return ""
+    return _missing(recording)
+
+
+def _missing(recording: Recording) -> str:
+    """Return what there was to see and was not seen, or ``""``."""
+    if recording.unread:
+        first = recording.unread[0]
+        return printable(
+            f"it ran without {len(recording.unread)} parts of its image, first {first.path}: {first.reason}"
+        )
+    lost = recording.omitted + sum(event.count for event in recording.sensed if isinstance(event, LossEvent))
+    return f"{lost} events were lost, so not all was seen" if lost else ""
 
 
 def _did_nothing(recording: Recording) -> bool:

@@ -46,15 +46,18 @@ def allow_list(peers: tuple[WantedPeer, ...]) -> Iterator[str]:
     if not peers:
         yield "allow: []                           # it wanted to talk to nobody"
         return
-    yield "allow:"
-    for peer in peers[:_MAX_LISTED]:
-        port = max(peer.port, 0)
-        if _is_address(peer.to):
-            yield render_rule(Allow(to=peer.to, port=port, protocol=peer.protocol), indent="  ")
-        else:
-            yield f"# - {{ to: addresses of {peer.to}, port: {port}, protocol: {peer.protocol} }}"
+    lines = [_line(peer) for peer in peers[:_MAX_LISTED]]
+    yield "allow:" if any(not line.startswith("#") for line in lines) else "allow: []"
+    yield from lines
     if len(peers) > _MAX_LISTED:
         yield f"# … and {len(peers) - _MAX_LISTED} more"
+
+
+def _line(peer: WantedPeer) -> str:
+    port = max(0, peer.port)
+    if _is_address(peer.to):
+        return render_rule(Allow(to=peer.to, port=port, protocol=peer.protocol), indent="  ")
+    return f"# - {{ to: addresses of {peer.to}, port: {port}, protocol: {peer.protocol} }}"
 
 
 def _head(detonation: Detonation, width: int) -> Iterator[str]:

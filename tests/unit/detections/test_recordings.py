@@ -29,6 +29,7 @@ from pratique.model import (
     Recording,
     SensorEvent,
     Service,
+    Unread,
     WantedPeer,
     WriteEvent,
 )
@@ -131,6 +132,7 @@ def test_repetitions_are_one_finding_that_counts() -> None:
         ({"ending": Ending.EXITED, "exit_code": 127}, "exit code 127"),
         ({"ending": Ending.EXITED, "duration_s": 0.1}, "did nothing"),
         ({"omitted": 7}, "7 events were lost"),
+        ({"unread": (Unread("a/b", "too long"),)}, "without 1 parts of its image, first a/b: too long"),
     ],
 )
 def test_what_was_not_seen_is_unclear(facts: dict[str, Any], reason: str) -> None:

@@ -304,3 +304,8 @@ def test_documentation_lists_every_rule_as_it_is() -> None:
         f"| {rule.title}. {rule.why} |"
         for rule in RULES.values()
     ]
+
+
+def test_documentation_lists_every_rule_that_condemns() -> None:
+    text = Path("docs/detonate.md").read_text().partition("makes the verdict `bad`:")[2].partition("Everything else")[0]
+    assert re.findall(r"`([\w.-]+)`", text) == [rule.id for rule in RULES.values() if rule.condemns]
