@@ -18,7 +18,7 @@ from msgspec import Struct
 from testbed.namespace import Namespace, link
 
 CUSTOMERS: Final = 4
-_PATIENCE_S: Final = 30.0
+_PATIENCE_S: Final = 60.0
 _PAUSE_S: Final = 0.1
 _ADDRESS: Final = "10.219.0"
 _REPOSITORY: Final = Path(__file__).parent.parent

@@ -83,7 +83,7 @@ class _Act:
         self._say(f"  a broken fix for {_BROKEN}: {why.removeprefix('pratique: ')}; rolled back")
         seen = f"{why.removeprefix('pratique: ')}; {_counted(tally, after, time.monotonic() - started)}"
         right = code == 1 and "rolling back" in said and self._fleet.versions() == before
-        return Proof("a broken fix is rolled back, and no request fails", seen, right and after.failed == 0)
+        return Proof("a broken fix is rolled back, and no request fails", seen, right and after.failed == tally.failed)
 
     def _fixed(self, truth: set[str]) -> Proof:
         """Put in the fix that works, everywhere."""
@@ -100,7 +100,9 @@ class _Act:
         if code:
             self._say(said[-2000:])
         right = code == 0 and replaced == len(truth) and not left and set(versions) >= truth
-        return Proof("all of them are replaced under load, and no request fails", seen, right and after.failed == 0)
+        return Proof(
+            "all of them are replaced under load, and no request fails", seen, right and after.failed == tally.failed
+        )
 
     def _blast(self) -> dict[str, Any]:
         answer: dict[str, Any] = msgspec.json.decode(self._protection.run("blast", CVE, "--all", "-f", "json"))
@@ -112,4 +114,7 @@ class _Act:
 
 def _counted(before: Tally, after: Tally, seconds: float) -> str:
     served, failed = after.served - before.served, after.failed - before.failed
-    return f"{served} requests served in {seconds:.0f} s, {failed} failed, the slowest took {after.slowest_s:.1f} s"
+    why = f" ({after.reasons[-1]})" if failed else ""
+    return (
+        f"{served} requests served in {seconds:.0f} s, {failed} failed{why}, the slowest took {after.slowest_s:.1f} s"
+    )

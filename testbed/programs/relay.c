@@ -16,7 +16,8 @@
 #include <unistd.h>
 
 #define CONNECT_MS 1000
-#define ANSWER_MS 8000
+#define ANSWER_MS 25000
+#define RESOLVE_MS 5000 /* as the C library: twice */
 #define MAX_ADDRESSES 32
 #define RESOLVER "127.0.0.11"
 
@@ -64,7 +65,8 @@ static int resolve(const char *name, struct in_addr *found)
 	inet_pton(AF_INET, RESOLVER, &resolver.sin_addr);
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (connect(fd, (struct sockaddr *)&resolver, sizeof(resolver)) || send(fd, query, at - query, 0) < 0 ||
-	    !waits(fd, POLLIN, 2000) || (size = recv(fd, answer, sizeof(answer), 0)) < 12) {
+	    (!waits(fd, POLLIN, RESOLVE_MS) && (send(fd, query, at - query, 0) < 0 || !waits(fd, POLLIN, RESOLVE_MS))) ||
+	    (size = recv(fd, answer, sizeof(answer), 0)) < 12) {
 		close(fd);
 		return 0;
 	}

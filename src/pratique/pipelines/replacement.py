@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from pratique.errors import PolicyError, PratiqueError, ReplaceError, UsageError
 from pratique.model import Decision, Plan, PlanState, Step, StepState, SwapMode, Verdict
+from pratique.pipelines.change_policy import only_writer
 from pratique.pipelines.presence import APPLIED_STATE
 from pratique.pipelines.replace import replace_file
 from pratique.pipelines.resumption import Resumption
@@ -168,11 +169,12 @@ class Replacement:
         path = self._terms.policy_path
         if not path.exists():
             return
-        before = read_text(path)
-        after = change(before)
-        if after == before:
-            return
-        await asyncio.to_thread(replace_file, path, after)
+        with only_writer(path.parent):
+            before = read_text(path)
+            after = change(before)
+            if after == before:
+                return
+            replace_file(path, after)
         self._log("replace.policy", f"plan {self.plan.id}: policy apply", what)
         digest = hashlib.sha256(after).hexdigest()
         deadline = time.monotonic() + _POLICY_WITHIN_S

@@ -6,6 +6,7 @@ from typing import Final
 from msgspec import Struct
 
 _ESTABLISHED: Final = "01"
+_BEGUN: Final = "03"
 _CLOSE_WAIT: Final = "08"
 _LISTEN: Final = "0A"
 _LOOPBACK6: Final = "00000000000000000000000001000000"
@@ -18,7 +19,7 @@ class Connections(Struct, frozen=True):
     listening: frozenset[int]
     """Ports, other than on loopback alone."""
     incoming: int
-    """Connections to those ports that are open."""
+    """Connections to those ports that are open or being opened."""
 
 
 def read_connections(pid: int) -> Connections | None:
@@ -33,7 +34,7 @@ def read_connections(pid: int) -> Connections | None:
     except OSError:
         return None
     listening = frozenset(port for address, port, state in rows if state == _LISTEN and not _is_loopback(address))
-    incoming = sum(state in {_ESTABLISHED, _CLOSE_WAIT} and port in listening for _, port, state in rows)
+    incoming = sum(state in {_ESTABLISHED, _BEGUN, _CLOSE_WAIT} and port in listening for _, port, state in rows)
     return Connections(listening, incoming)
 
 

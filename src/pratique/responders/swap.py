@@ -228,10 +228,10 @@ class Swap:
         await self._do.set_restart(old["Id"], _NO_RESTART)
         deadline = time.monotonic() + self._patience.drain_s
         while time.monotonic() < deadline:
+            await asyncio.sleep(_LOOK_EVERY_S)  # also at first: what was on its way arrives and is answered
             found = read_connections(_pid(old))
             if not (found and found.incoming):
                 break
-            await asyncio.sleep(_LOOK_EVERY_S)
         await self._do.stop(old["Id"], _stop_s(old))
 
     async def _hold(self, old: Mapping[str, Any]) -> None:
