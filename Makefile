@@ -1,7 +1,7 @@
 # make run    set everything up and protect this host          make test   set everything up and pass every test
 # make demo   play the attack without and with Pratique        make bench  print the ratios of docs/performance.md
 # make check  format, lint, types, layers, shell, C            make lock   renew the hashed lock files
-# make assets renew the console's libraries (needs Node)
+# make assets renew the console's libraries (needs Node)       make screenshots  the pictures of docs/console.md
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -13,7 +13,7 @@ PYTEST := $(VENV)/bin/pytest
 # For the oldest Python that is supported, not for the one that happens to run here: Debian 12 has 3.11.2.
 COMPILE := $(VENV)/bin/uv pip compile -q --generate-hashes --no-header --no-annotate --python-version 3.11.0 pyproject.toml
 
-.PHONY: help system venv bpf setup run demo test check format bench lock assets clean
+.PHONY: help system venv bpf setup run demo test check format bench lock assets screenshots clean
 
 help:
 	@sed -n '1,4p' Makefile
@@ -72,6 +72,9 @@ lock: venv
 
 assets:
 	cd packaging/assets && npm ci --ignore-scripts --no-audit --no-fund --silent && node vendor.mjs && rm -rf node_modules
+
+screenshots: setup
+	@$(PYTHON) -m testbed.screenshots
 
 clean:
 	rm -rf $(VENV) bpf/build src/pratique/sensor/objects/*.blob .mypy_cache .ruff_cache .pytest_cache
