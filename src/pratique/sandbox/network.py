@@ -5,6 +5,7 @@ out to be closed. Each packet of the container is for the sinkhole itself, whate
 route (AnyIP); netfilter's TPROXY hands it to the sinkhole's listeners, whatever its port, with both kept.
 The container's own network is no exception, though its address shows one: it has a single neighbour. The kernel's table
 of neighbours has one bound for all namespaces, and a scan of a network on the link would fill it for the whole host.
+Entries that are permanent, as these are, do not count.
 """
 
 import socket
@@ -23,17 +24,21 @@ TCP_PORT: Final = 1
 UDP_PORT: Final = 1
 """Where the sinkhole listens; no matter to the container, for whom every port is open."""
 
+_MAC_CONTAINER: Final = "02:42:ac:11:00:02"
+_MAC_GATEWAY: Final = "02:42:ac:11:00:01"
 _SINK: Final = f"""\
 link set lo up
-link add sink0 type veth peer name eth0 netns {{container}}
+link add sink0 address {_MAC_GATEWAY} type veth peer name eth0 address {_MAC_CONTAINER} netns {{container}}
 addr add {GATEWAY4}/32 dev sink0
 link set sink0 up
 route add {CONTAINER4}/32 dev sink0
+neigh add {CONTAINER4} lladdr {_MAC_CONTAINER} dev sink0 nud permanent
 route add local default dev lo table main
 """
 _SINK6: Final = f"""\
 addr add {GATEWAY6}/128 dev sink0 nodad
 route add {CONTAINER6}/128 dev sink0
+neigh add {CONTAINER6} lladdr {_MAC_CONTAINER} dev sink0 nud permanent
 route add local ::/0 dev lo table main
 """
 _CONTAINER: Final = f"""\
@@ -41,11 +46,13 @@ link set lo up
 addr add {CONTAINER4}/16 dev eth0 noprefixroute
 link set eth0 up
 route add {GATEWAY4}/32 dev eth0
+neigh add {GATEWAY4} lladdr {_MAC_GATEWAY} dev eth0 nud permanent
 route add default via {GATEWAY4}
 """
 _CONTAINER6: Final = f"""\
 addr add {CONTAINER6}/128 dev eth0 nodad
 route add {GATEWAY6}/128 dev eth0
+neigh add {GATEWAY6} lladdr {_MAC_GATEWAY} dev eth0 nud permanent
 route add ::/0 via {GATEWAY6}
 """
 _RULES: Final = f"""\
