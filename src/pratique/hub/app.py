@@ -187,14 +187,15 @@ class _Application:
             caller = await self._caller(request)
             ask = _asked(endpoint, request)
             data = await self._answer(endpoint, ask, caller)
+            partial = request.headers.get("hx-request") == "true"
             return self._html(
                 page.template,
                 data=data,
                 ask=ask,
                 path=request.url.path,
                 api=f"{API}{request.url.path if page.path != '/' else endpoint.path}",
-                partial=request.headers.get("hx-request") == "true",
-                **self._frame(caller, page.place),
+                partial=partial,
+                **self._frame(caller, page.place, partial=partial),
             )
 
         return answer
@@ -269,14 +270,15 @@ class _Application:
         body = Problem("Internal Server Error", 500, "the console made a mistake", "its log tells which")
         return Response(msgspec.json.encode(body), 500, media_type="application/problem+json")
 
-    def _frame(self, caller: Caller, place: str) -> dict[str, Any]:
+    def _frame(self, caller: Caller, place: str, *, partial: bool = False) -> dict[str, Any]:
+        """Return what the frame of a page tells; a part of a page has none, and leaves the notice to the next one."""
         session = caller.session
         return {
             "page": place,
             "role": caller.role.value,
             "csrf": session.csrf if session else "",
             "may_act": caller.role.permits(Role.OPERATOR),
-            "notice": session.take_notice() if session else "",
+            "notice": session.take_notice() if session and not partial else "",
         }
 
     def _html(self, template: str, status: HTTPStatus = HTTPStatus.OK, **context: Any) -> Response:

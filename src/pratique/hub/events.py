@@ -5,6 +5,7 @@ new; what that costs does not grow with the number of pages.
 """
 
 import asyncio
+import logging
 import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -25,6 +26,7 @@ from pratique.hub.views.service_map import MapAsk, draw, refused_now
 from pratique.model import Action
 from pratique.store.pages import Filter
 
+_LOG: Final = logging.getLogger(__name__)
 MAX_LISTENERS: Final = 32
 _LOOK_EVERY_S: Final = 0.25
 _REST_S: Final = 1.0
@@ -35,6 +37,7 @@ _REPLAYED_S: Final = 5.0
 _LATE_S: Final = 3.0
 """An alert may come into the store so much later than its time says."""
 _AT_ONCE: Final = 100
+"""Of a flood the newest are told: a page that lagged behind would be of no use."""
 _WAITING: Final = 500
 """Events for one page; a browser that takes none of them is let go."""
 _REMEMBERED: Final = 5000
@@ -110,8 +113,7 @@ class Looker:
         while len(self._alerts) > _REMEMBERED:
             self._alerts.popitem(last=False)
         newest = max((record.last_at for record in records), default=self._since)
-        # Where more came than are told at once, go on behind them; else look back for late ones.
-        self._since = newest if len(records) == _AT_ONCE else max(self._since, newest - _LATE_S)
+        self._since = max(self._since, newest - _LATE_S)
         return list(alert_items(self._desk, fresh))
 
     def _new_flows(self) -> list[FlowItem]:
@@ -149,7 +151,10 @@ class Broadcast:
                 if looker is None:
                     looker = await anyio.to_thread.run_sync(Looker, self._desk, self._row)
                 self._tell(await anyio.to_thread.run_sync(looker.look))
-            except PratiqueError:
+            except PratiqueError:  # told by whatever page is asked for
+                await asyncio.sleep(_REST_S)
+            except Exception:  # noqa: BLE001  # a mistake of ours must not end what every page listens to
+                _LOG.exception("looking for what is new")
                 await asyncio.sleep(_REST_S)
             await self._rest()
 

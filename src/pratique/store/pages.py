@@ -125,9 +125,10 @@ class Pages:
         return next((_alert(row) for row in self._rows(select(ALERTS).where(ALERTS.c.id == number))), None)
 
     def alerts_since(self, since: float, limit: int) -> list[AlertRecord]:
-        """Return the alerts that came or were repeated since a time, the oldest news first."""
-        query = select(ALERTS).where(ALERTS.c.last_at >= since).order_by(ALERTS.c.last_at, ALERTS.c.id).limit(limit)
-        return [_alert(row) for row in self._rows(query)]
+        """Return the newest alerts that came or were repeated since a time, the oldest news first."""
+        query = select(ALERTS).where(ALERTS.c.last_at >= since)
+        newest = self._rows(query.order_by(ALERTS.c.last_at.desc(), ALERTS.c.id.desc()).limit(limit))
+        return [_alert(row) for row in reversed(newest)]
 
     def actions(self, since: float, limit: int) -> list[tuple[float, Action, int]]:
         """Return when what was done and how often, of the newest alerts; no more of an alert is read than that."""

@@ -257,3 +257,39 @@ def test_what_is_new_is_told_once_and_repetitions_as_they_come(site: Site) -> No
     site.store.append_decisions([values.decision(9, at=now)])
     site.store.put_container(replace(CONTAINER, running=False), "unlisted", True, now)
     assert len(_told(looker, b"flow", b"decision", b"container")) == 3
+
+
+def test_of_a_flood_the_newest_is_told(site: Site) -> None:
+    looker = Looker(_desk(site), Pages("host").row)
+    looker.look()
+    now = time.time()
+    site.store.add_alerts([values.alert(f"flood {number}", at=now + number / 1000) for number in range(1000)])
+    newest = max(record.id for record in site.store.alerts())
+    told = [event for event in looker.look() if event.startswith(b"event: alert")]
+    assert len(told) == 100
+    assert f'"id":{newest},'.encode() in told[-1]
+
+
+def test_a_part_of_a_page_has_no_frame_and_leaves_the_notice_to_the_next_page(site: Site) -> None:
+    client = site.log_in()
+    token = token_of(client.get("/").text)
+    client.post(f"/containers/{CUCKOO.id}/quarantine", data={"csrf": token})
+    edge = client.get(f"{API}/services/map").json()["edges"][0]
+    part = client.get(edge["href"], headers={"HX-Request": "true"}).text
+    assert "<html" not in part
+    assert "quarantine of" not in part
+    assert "quarantine of" in client.get("/").text
+
+
+def test_a_form_leads_back_to_the_list_it_was_on_and_nowhere_else(site: Site) -> None:
+    client = site.log_in()
+    token = token_of(client.get("/").text)
+    fields = {"csrf": token, "image": CHECKOUT.id, "rules": '{"to":"10.0.0.2"}'}
+    for referer, then in (
+        ("http://127.0.0.1:8470/map?hours=1", "/map?hours=1"),
+        ("http://evil.example/map", "/review"),
+        ("http://127.0.0.1:8470/images", "/review"),
+        ("http://127.0.0.1:8470//evil.example/map", "/review"),
+    ):
+        answer = client.post("/policy/allow", data=fields, headers={"Referer": referer})
+        assert answer.headers["location"] == then
