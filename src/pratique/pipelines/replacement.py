@@ -30,6 +30,7 @@ from pratique.store import Store
 _AT_ONCE: Final = 10
 _POLICY_WITHIN_S: Final = 10.0
 _POLL_S: Final = 0.1
+_FINAL: Final = frozenset({PlanState.DONE, PlanState.UNDONE})
 
 AnySwap = Swap | ServiceSwap
 
@@ -66,7 +67,7 @@ class Replacement:
 
         :raises ReplaceError: when a step failed; it was rolled back, and the steps after it were not begun
         """
-        if self.plan.state in {PlanState.DONE, PlanState.UNDONE}:
+        if self.plan.state in _FINAL:
             msg = f"plan {self.plan.id} is {self.plan.state} already"
             raise UsageError(msg, hint="make a new plan")
         self._log("replace.begun", f"plan {self.plan.id}", f"{len(self.plan.steps)} steps for {self.plan.question}")
@@ -88,7 +89,7 @@ class Replacement:
 
         :raises UsageError: when the old containers are gone already
         """
-        if self.plan.state in {PlanState.DONE, PlanState.UNDONE}:
+        if self.plan.state in _FINAL:
             msg = f"plan {self.plan.id} is {self.plan.state}: there is nothing left to put back"
             raise UsageError(msg, hint="replace the other way round: pratique replace --image NEW --with OLD")
         self._log("replace.undo", f"plan {self.plan.id}", f"asked for while it was {self.plan.state}")
@@ -193,7 +194,10 @@ class Replacement:
         self._store.plans.put(self.plan)
 
     def _save(self, state: PlanState, note: str = "") -> None:
-        self.plan = msgspec.structs.replace(self.plan, state=state, note=note)
+        steps = self.plan.steps
+        if state in _FINAL:  # what nobody needs any more, among it the values of environments, is not kept
+            steps = tuple(msgspec.structs.replace(step, inspected={}) for step in steps)
+        self.plan = msgspec.structs.replace(self.plan, state=state, note=note, steps=steps)
         self._store.plans.put(self.plan)
 
     def _log_step(self, step: Step, rule: str, reason: str, verdict: Verdict) -> None:
