@@ -107,7 +107,7 @@ class Replacement:
 
     async def _take(self, batch: Sequence[Step]) -> None:
         swaps = [self._swap(step) for step in batch]
-        resumption = Resumption(self._store, batch, time.time())
+        resumption = Resumption(self._store, batch, self.plan.steps, time.time())
         names = ", ".join(step.name for step in batch)
         self._say(f"{batch[0].service}: replacing {names} ({batch[0].mode})")
         await _all(swap.prepare() for swap in swaps)

@@ -45,13 +45,20 @@ class Peer(Struct, frozen=True):
 
 
 class Resumption:
-    """The flows of the steps that are replaced together, as they were when it was made."""
+    """The flows of the steps that are replaced together, as they were when it was made.
 
-    def __init__(self, store: Store, steps: Iterable[Step], began: float) -> None:
+    :param plan: every step of the plan: replaced containers have lost their addresses, but flows to those are recent
+    """
+
+    def __init__(self, store: Store, steps: Iterable[Step], plan: Iterable[Step], began: float) -> None:
         self._store = store
         self._began = began
         self._steps = {step.container: step for step in steps}
         self._homes: dict[str, set[str]] = {}
+        for step in plan:
+            for network in ((step.inspected.get("NetworkSettings") or {}).get("Networks") or {}).values():
+                for key in ("IPAddress", "GlobalIPv6Address"):
+                    self._homes.setdefault(str(network.get(key)), set()).add(step.service)
         self._before = self._flows({step.old_image for step in self._steps.values()}, began - RECENT_S)
 
     async def wait(self, successors: Mapping[str, str], seconds: float) -> int:

@@ -69,7 +69,7 @@ def wait(resumption: Resumption) -> int:
 
 def test_another_replica_of_the_same_service_will_do(store: Store) -> None:
     store.add_flows([flow(OLD)])
-    resumption = Resumption(store, [STEP], BEGAN)
+    resumption = Resumption(store, [STEP], [STEP], BEGAN)
     with pytest.raises(ReplaceError, match=r"the new web-1 did not talk to db on tcp 5432 within 0 s"):
         wait(resumption)
     store.add_flows([flow(NEW, "10.0.0.3", at=BEGAN + 1)])
@@ -79,7 +79,7 @@ def test_another_replica_of_the_same_service_will_do(store: Store) -> None:
 def test_what_comes_in_counts_by_the_port_that_was_listened_on(store: Store) -> None:
     coming: dict[str, Any] = {"direction": Direction.INGRESS}
     store.add_flows([flow(OLD, "10.0.0.9", 80, **coming), flow(OLD, "10.0.0.9", 9999, **coming)])
-    resumption = Resumption(store, [STEP], BEGAN)
+    resumption = Resumption(store, [STEP], [STEP], BEGAN)
     with pytest.raises(ReplaceError, match="did not get tcp requests on 80"):
         wait(resumption)
     store.add_flows([flow(NEW, "10.0.0.8", 80, BEGAN + 1, **coming)])
@@ -88,12 +88,12 @@ def test_what_comes_in_counts_by_the_port_that_was_listened_on(store: Store) -> 
 
 def test_what_is_long_ago_is_not_waited_for(store: Store) -> None:
     store.add_flows([flow(OLD, at=BEGAN - 3600)])
-    assert wait(Resumption(store, [STEP], BEGAN)) == 0
+    assert wait(Resumption(store, [STEP], [STEP], BEGAN)) == 0
 
 
 def test_what_the_kernel_refuses_only_the_successor_ends_it_at_once(store: Store) -> None:
     store.add_flows([flow(OLD, "8.8.8.8", 53, verdict=FlowVerdict.DENIED)])
-    resumption = Resumption(store, [STEP], BEGAN)
+    resumption = Resumption(store, [STEP], [STEP], BEGAN)
     store.add_flows([flow(NEW, "8.8.8.8", 53, BEGAN + 1, verdict=FlowVerdict.DENIED)])
     assert wait(resumption) == 0
     store.add_flows([flow(NEW, "9.9.9.9", 443, BEGAN + 1, verdict=FlowVerdict.DENIED)])
@@ -107,3 +107,14 @@ def test_one_goes_first_for_each_new_image_and_then_ten_at_a_time() -> None:
     steps = [replace(STEP, number=number, container=f"{number:064x}") for number in range(14)]
     steps += [replace(STEP, number=20 + n, service="edge", new_image=DB_IMAGE, mode=SwapMode.IN_TURN) for n in range(3)]
     assert [len(batch) for batch in batches(steps)] == [1, 10, 3, 1, 1, 1]
+
+
+def test_a_peer_that_was_replaced_just_before_is_known_by_its_old_address(store: Store) -> None:
+    from msgspec.structs import replace
+
+    networks = {"NetworkSettings": {"Networks": {"shop": {"IPAddress": "10.0.0.77"}}}}
+    replaced = replace(STEP, number=2, service="db", container="e" * 64, inspected=networks)
+    store.add_flows([flow(OLD, "10.0.0.77")])
+    resumption = Resumption(store, [STEP], [replaced, STEP], BEGAN)
+    store.add_flows([flow(NEW, "10.0.0.3", at=BEGAN + 1)])
+    assert wait(resumption) == 1
