@@ -5,7 +5,7 @@ from typing import Final, TypeAlias
 
 import rustworkx
 
-COLUMN: Final = 250.0
+COLUMN: Final = 330.0
 ROW: Final = 78.0
 _SWEEPS: Final = 8
 _TALLEST: Final = 16

@@ -11,7 +11,7 @@ from pratique.hub.desk import Desk
 from pratique.hub.layout import Point, arrange
 from pratique.hub.problems import NotFoundError
 from pratique.hub.views.asks import Hours, Text
-from pratique.inventory import Service, ServiceEdge, ServiceMap, ServiceNode, outsider, service_of
+from pratique.inventory import Service, ServiceEdge, ServiceKind, ServiceMap, ServiceNode, outsider, service_of
 from pratique.model import Action, EgressMode, FlowVerdict, Protocol
 from pratique.policy import Allow, Document, ruling
 
@@ -22,6 +22,11 @@ _PLACES: Final = "console_map"
 _KEPT_S: Final = 1.0
 _FRESH_S: Final = 15.0
 _MAX_FRESH: Final = 200
+_KINDS: Final = {
+    ServiceKind.HOST: "host",
+    ServiceKind.INTERNET: "internet",
+    ServiceKind.NETWORK: "outside",
+}
 _EGRESS_RULE: Final = "net.egress"
 
 
@@ -38,6 +43,7 @@ class MapNode(Struct, frozen=True):
     id: str
     label: str
     kind: str
+    """``service``, or of outsiders ``internet``, ``outside`` (private addresses), ``host``."""
     state: str
     """``ok``, ``learning``, ``unlisted``, ``quarantined``; ``""`` for outsiders."""
     x: float
@@ -309,7 +315,7 @@ def _places(desk: Desk, nodes: Sequence[str], edges: Sequence[tuple[str, str]]) 
 
 
 def _kind(service: Service) -> str:
-    return service.kind.value if not service.kind.contains else "service"
+    return _KINDS.get(service.kind, "service")
 
 
 def _id(service: Service) -> str:
