@@ -1,8 +1,5 @@
 """Quarantines that are wanted, and plans."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from pratique.errors import UsageError
@@ -10,12 +7,6 @@ from pratique.model import ImageId, Plan, PlanState, Skipped, Step, SwapMode
 from pratique.store import Quarantine, Store
 
 ONE, OTHER = "a" * 64, "b" * 64
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(tmp_path / "store.db") as store:
-        yield store
 
 
 def test_quarantine_keeps_its_time_and_takes_the_last_reason(store: Store) -> None:
