@@ -16,28 +16,28 @@ from pathlib import Path
 from pratique.model import Decision, Verdict
 from pratique.store import Store
 
-with Store.open(Path(sys.argv[1])) as store:
+where = sys.argv[1]
+with Store.open(where if "://" in where else Path(where)) as store:
     for number in range({EACH}):
         store.append_decisions([Decision(float(number), Verdict.ALLOW, "r", sys.argv[2])])
 """
 
 
-def test_processes_that_open_a_new_store_at_once_make_one_schema_and_one_chain(tmp_path: Path) -> None:
-    path = tmp_path / "pratique.db"
+def test_processes_that_open_a_new_store_at_once_make_one_schema_and_one_chain(place: Path | str) -> None:
     writers = [
-        subprocess.Popen([sys.executable, "-c", WRITER, str(path), str(number)], stderr=subprocess.PIPE, text=True)
+        subprocess.Popen([sys.executable, "-c", WRITER, str(place), str(number)], stderr=subprocess.PIPE, text=True)
         for number in range(PROCESSES)
     ]
     for writer in writers:
         _, errors = writer.communicate(timeout=120)
         assert writer.returncode == 0, errors
-    with Store.open(path, read_only=True) as store:
+    with Store.open(place, read_only=True) as store:
         check = store.verify_decisions()
         assert (check.count, check.broken) == (PROCESSES * EACH, 0)
 
 
-def test_threads_share_one_store(tmp_path: Path) -> None:
-    with Store.open(tmp_path / "pratique.db") as store:
+def test_threads_share_one_store(place: Path | str) -> None:
+    with Store.open(place) as store:
 
         def work(number: int) -> int:
             for _ in range(EACH):
@@ -49,9 +49,8 @@ def test_threads_share_one_store(tmp_path: Path) -> None:
         assert store.verify_decisions().count == PROCESSES * EACH
 
 
-def test_reader_sees_one_state_while_a_writer_goes_on(tmp_path: Path) -> None:
-    path = tmp_path / "pratique.db"
-    with Store.open(path) as writer, Store.open(path, read_only=True) as reader, ThreadPoolExecutor(1) as pool:
+def test_reader_sees_one_state_while_a_writer_goes_on(place: Path | str) -> None:
+    with Store.open(place) as writer, Store.open(place, read_only=True) as reader, ThreadPoolExecutor(1) as pool:
 
         def write() -> None:
             for _ in range(50):
