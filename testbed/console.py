@@ -17,26 +17,28 @@ _VIEWPORT: Final[ViewportSize] = {"width": 1280, "height": 800}
 
 
 class Console:
-    """One browser, signed in as an operator."""
+    """One browser, with a profile for each role."""
 
     def __init__(self, protection: Protection, browser: Browser) -> None:
         self.protection = protection
         self.browser = browser
-        with browser.new_context() as context:
-            page = context.new_page()
-            page.goto(self.link())
-            page.wait_for_url(f"{URL}/")
-            self._signed_in: StorageState = context.storage_state()
+        self._signed_in: dict[str, StorageState] = {}
 
     def link(self, role: str = "operator") -> str:
         """Return a link that signs in once."""
         return self.protection.run("console", "login", "--role", role).strip()
 
-    def context(self, scheme: Scheme = "light", *, bypass_csp: bool = False) -> BrowserContext:
+    def context(self, scheme: Scheme = "light", *, role: str = "operator", bypass_csp: bool = False) -> BrowserContext:
         """Return a fresh profile that is signed in; close it after use."""
+        if role not in self._signed_in:
+            with self.browser.new_context() as context:
+                page = context.new_page()
+                page.goto(self.link(role))
+                page.wait_for_url(f"{URL}/")
+                self._signed_in[role] = context.storage_state()
         return self.browser.new_context(
             base_url=URL,
-            storage_state=self._signed_in,
+            storage_state=self._signed_in[role],
             color_scheme=scheme,
             viewport=_VIEWPORT,
             bypass_csp=bypass_csp,

@@ -141,9 +141,7 @@ def test_what_was_decided_here_stands_in_the_log(page: Page) -> None:
 
 
 def test_viewer_sees_and_cannot_act(live: Live) -> None:
-    with watched(live.console.stranger()) as page:
-        page.goto(live.console.link("viewer"))
-        expect(page.locator("h1")).to_have_text("Overview")
+    with watched(live.console.context(role="viewer")) as page:
         page.goto(f"/containers/{live.market.nightly.id}")
         expect(page.locator("h1")).to_have_text("nightly")
         expect(page.get_by_role("button", name="Quarantine")).to_have_count(0)
@@ -153,10 +151,9 @@ def test_viewer_sees_and_cannot_act(live: Live) -> None:
 
 @pytest.mark.parametrize("path", ["/containers/{}/quarantine", "/policy/allow"])
 def test_viewer_is_refused_even_with_a_right_form(live: Live, path: str) -> None:
-    with live.console.stranger() as context:
+    with live.console.context(role="viewer") as context:
         page = context.new_page()
-        page.goto(live.console.link("viewer"))
-        expect(page.locator("h1")).to_have_text("Overview")
+        page.goto("/")
         status = page.evaluate(
             """async (path) => {
               const csrf = document.querySelector('meta[name="csrf-token"]').content;

@@ -307,9 +307,11 @@ def _places(desk: Desk, nodes: Sequence[str], edges: Sequence[tuple[str, str]]) 
     except msgspec.DecodeError:
         known = {}
     places = arrange(nodes, edges, known)
-    if any(known.get(node) != place for node, place in places.items()):
-        others = [(node, place) for node, place in known.items() if node not in places]
-        kept = dict([*others, *places.items()][-_MAX_REMEMBERED:])
+    # What talked to nobody yet has no place of its own: where it belongs is seen from its first edge.
+    placed = {end: places[end] for edge in edges for end in edge}
+    if any(known.get(node) != place for node, place in placed.items()):
+        others = [(node, place) for node, place in known.items() if node not in placed]
+        kept = dict([*others, *placed.items()][-_MAX_REMEMBERED:])
         desk.store.set_state(_PLACES, msgspec.json.encode(kept).decode())
     return places
 
