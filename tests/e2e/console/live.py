@@ -3,12 +3,17 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
-from playwright.sync_api import BrowserContext, Dialog, Page
+from docker.models.containers import Container
+from playwright.sync_api import BrowserContext, Dialog, Page, expect
 
 from testbed.console import Console
 from testbed.market import Market
 from testbed.protection import Protection
+
+PATIENCE_MS: Final = 20_000
+"""How long a page may take where a machine is busy."""
 
 
 @dataclass
@@ -39,3 +44,16 @@ def watched(context: BrowserContext) -> Iterator[Page]:
     finally:
         context.close()
     assert faults == []
+
+
+def wait_for_pictures(page: Page) -> None:
+    """Wait until canvases are drawn."""
+    for place in page.locator("[data-map], [data-graph], [data-chart]").all():
+        expect(place).to_have_attribute("data-picture", "ready", timeout=PATIENCE_MS)
+
+
+def reaches(container: Container, peer: tuple[str, int]) -> bool:
+    """Whether a container can open a connection."""
+    _, output = container.exec_run(["probe", "tcp", peer[0], str(peer[1]), "GET / HTTP/1.0\r\n\r\n"])
+    assert isinstance(output, bytes)
+    return b"connected" in output

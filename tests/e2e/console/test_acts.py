@@ -6,18 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from docker.models.containers import Container
 from playwright.sync_api import Page, expect
 
 from testbed.market import PAYMENT
 from testbed.servers import TCP_PORTS
 from testbed.shop import REDIS, REDIS_PORT
 from testbed.world import ATTACKER
-from tests.e2e.console.live import Live, watched
-from tests.e2e.console.test_pages import wait_for_pictures
+from tests.e2e.console.live import PATIENCE_MS, Live, reaches, wait_for_pictures, watched
 
 LIVE = re.compile("live in the kernel")
-PATIENCE_MS = 20_000
 WATCH_ROWS = """() => {
   window.seen = {};
   new MutationObserver((changes) => {
@@ -26,13 +23,6 @@ WATCH_ROWS = """() => {
   }).observe(document.querySelector("[data-live]"), { childList: true });
 }"""
 """Notes when each row came, by the clock of this machine, which the kernel's times are of as well."""
-
-
-def reaches(container: Container, peer: tuple[str, int]) -> bool:
-    """Whether a container can open a connection."""
-    _, output = container.exec_run(["probe", "tcp", peer[0], str(peer[1]), "GET / HTTP/1.0\r\n\r\n"])
-    assert isinstance(output, bytes)
-    return "connected" in output.decode(errors="replace")
 
 
 def ask(page: Page, path: str) -> dict[str, Any]:

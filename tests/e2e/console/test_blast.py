@@ -3,10 +3,7 @@
 from playwright.sync_api import Page, expect
 
 from testbed.fleet import BYSTANDER, CVE, NEEDS
-from tests.e2e.console.live import Live
-from tests.e2e.console.test_pages import wait_for_pictures
-
-PATIENCE_MS = 20_000
+from tests.e2e.console.live import PATIENCE_MS, Live, wait_for_pictures
 
 
 def rows(page: Page, table: str) -> list[list[str]]:

@@ -15,8 +15,7 @@ from pratique.store import Store
 from testbed.browser import open_browser
 from testbed.console import ADDRESS, URL
 from testbed.namespace import Namespace
-from tests.e2e.console.live import watched
-from tests.e2e.console.test_pages import wait_for_pictures
+from tests.e2e.console.live import wait_for_pictures, watched
 
 SERVICES, EDGES = 300, 900
 FLUID_MS = 50.0

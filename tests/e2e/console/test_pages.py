@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from testbed.console import URL
 from testbed.market import SCRIPT
-from tests.e2e.console.live import Live, watched
+from tests.e2e.console.live import Live, wait_for_pictures, watched
 
 PLAIN = {
     "/": "Overview",
@@ -85,12 +85,6 @@ def goer(path: str) -> Callable[[Page], None]:
         page.goto(path)
 
     return visit
-
-
-def wait_for_pictures(page: Page) -> None:
-    """Wait until canvases are drawn."""
-    for place in page.locator("[data-map], [data-graph], [data-chart]").all():
-        expect(place).to_have_attribute("data-picture", "ready")
 
 
 def test_keyboard_alone_leads_from_the_login_to_an_alert(live: Live) -> None:

@@ -14,8 +14,7 @@ from testbed.console import URL
 from testbed.market import PAYMENT
 from testbed.servers import TCP_PORTS
 from testbed.world import ATTACKER
-from tests.e2e.console.live import Live, watched
-from tests.e2e.console.test_acts import PATIENCE_MS, reaches
+from tests.e2e.console.live import PATIENCE_MS, Live, reaches, watched
 
 EVIL_PORT = 9666
 FLOOD_PER_S, FLOOD_S = 10_000, 5
