@@ -1,16 +1,9 @@
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from pratique.store import Store
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(tmp_path / "pratique.db") as store:
-        yield store
 
 
 def test_a_ticket_is_good_once_even_when_many_try_at_the_same_time(store: Store) -> None:
@@ -43,9 +36,9 @@ def test_a_token_works_until_it_expires_or_is_revoked(store: Store) -> None:
     assert store.tokens.role(other, 150.0) is None
 
 
-def test_no_token_can_be_read_from_the_store(store: Store, tmp_path: Path) -> None:
-    secrets = [store.tokens.create("ci", "viewer", 1.0, None), store.tokens.create_ticket("viewer", 1.0, 9e9)]
-    store.close()
+def test_no_token_can_be_read_from_the_store(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "pratique.db") as store:
+        secrets = [store.tokens.create("ci", "viewer", 1.0, None), store.tokens.create_ticket("viewer", 1.0, 9e9)]
     content = b"".join(file.read_bytes() for file in tmp_path.iterdir())
     assert not any(secret.encode() in content for secret in secrets)
 
