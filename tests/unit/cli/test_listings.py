@@ -8,6 +8,7 @@ import sys
 import pytest
 from msgspec.structs import replace
 
+from pratique.model import Behaviour, Detonation
 from pratique.store import Store
 from tests.unit.cli.conftest import Run
 from tests.unit.store.values import CHECKOUT, CONTAINER, REDIS, alert, decision, flow
@@ -119,6 +120,13 @@ def test_images_show_what_their_reports_count(pratique: Run) -> None:
     documents = {document["id"]: document for document in json.loads(pratique("images", "-f", "json")[1])}
     assert documents[CHECKOUT.id]["report"]["malware"] == 1
     assert documents[REDIS.id]["report"] is None
+
+
+def test_images_show_what_they_did_in_the_sandbox(pratique: Run, store: Store) -> None:
+    store.detonations.put(Detonation(CHECKOUT, 1.0, 20.0, ("/start",), Behaviour.BAD, "a miner was started"))
+    documents = {document["id"]: document for document in json.loads(pratique("images", "-f", "json")[1])}
+    assert (documents[CHECKOUT.id]["detonated"], documents[REDIS.id]["detonated"]) == ("bad", None)
+    assert " bad " in pratique("images")[1]
 
 
 def test_removed_containers_are_shown_when_asked_for(pratique: Run, store: Store) -> None:
