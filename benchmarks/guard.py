@@ -13,7 +13,7 @@ import docker
 from benchmarks.row import Row
 from pratique.guard import Guard, serve
 from pratique.guard.install import Target, install, uninstall
-from pratique.model import Decision, ImageIdentity, Report
+from pratique.model import Behaviour, Decision, Detonation, ImageIdentity, Report
 from pratique.policy import Document
 from pratique.runtime import Engine
 from testbed import images
@@ -80,6 +80,15 @@ class _Known:
     async def report(self, image: ImageIdentity) -> Report:
         """Return an empty report."""
         return Report(image=image, scanned_at=0, duration_s=0)
+
+    async def objection(self, report: Report) -> str:
+        """Return that the image's family has nothing against it."""
+        del report
+        return ""
+
+    async def detonation(self, image: ImageIdentity) -> Detonation:
+        """Return a clean detonation."""
+        return Detonation(image, 0, 1, (), Behaviour.CLEAN, "clean")
 
 
 def _guard(url: str, path: Path, ready: Event) -> None:
