@@ -1,7 +1,9 @@
 from msgspec.structs import replace
 
 from pratique.model import (
+    Behaviour,
     Container,
+    Detonation,
     DriftMode,
     EgressMode,
     EgressRule,
@@ -19,13 +21,16 @@ from pratique.policy import (
     Access,
     Admission,
     Allow,
+    Detonated,
     Document,
     Gate,
     ImagePolicy,
+    Require,
     Unlisted,
     compile_policies,
     explain_fault,
     first_policy,
+    judge_detonation,
     judge_report,
 )
 
@@ -126,3 +131,14 @@ def test_first_policy_does_not_list_what_failed_or_was_not_scanned() -> None:
     document = first_policy([IMAGE, OTHER], running, reports)
     assert document.images == ()
     assert document.unlisted == Unlisted()
+
+
+def test_behaviour_counts_where_it_is_required_and_only_clean_passes() -> None:
+    required = Admission(fail_on=(), require=Require(detonated=Detonated.CLEAN))
+    image = ImageIdentity(ImageId("sha256:" + "a" * 64))
+    runs = {one: Detonation(image, 1.0, 20.0, (), one, "a miner was started") for one in Behaviour}
+    assert judge_detonation(None, Admission()) == judge_detonation(runs[Behaviour.BAD], Admission()) == ""
+    assert judge_detonation(runs[Behaviour.CLEAN], required) == ""
+    assert judge_detonation(runs[Behaviour.BAD], required) == "its detonation is bad: a miner was started"
+    assert judge_detonation(runs[Behaviour.UNCLEAR], required).startswith("its detonation is unclear")
+    assert judge_detonation(None, required) == "it was not detonated yet"
