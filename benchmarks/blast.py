@@ -75,7 +75,7 @@ def _questions(world: World) -> list[str]:
     size = world.size
     rules = [world.rule(rule) for rule in chance.sample(range(size.rules), 50)]
     packages = [world.package_name(chance.randrange(size.names) * 10) for _ in range(20)]
-    packages += [world.package_name(package) for package in world.base_packages()]
+    packages += [world.package_name(package) for package in world.common_packages()]
     compared = [f"{name}<1.{chance.randint(1, 9)}.0-1" for name in packages]
     images = [world.image_id(image) for image in chance.sample(range(size.images), min(25, size.images))]
     containers = [world.container_id(one) for one in chance.sample(range(size.containers), 25)]
@@ -84,8 +84,8 @@ def _questions(world: World) -> list[str]:
 
 
 def _common(world: World) -> list[str]:
-    """Return vulnerabilities of packages that very many images have."""
-    return [world.rule(package // 10 * 2) for package in world.base_packages()]
+    """Return vulnerabilities that half of all images have."""
+    return [world.rule(package // 10 * 2) for package in world.common_packages()]
 
 
 def _naive(store: Store, rule: str) -> None:

@@ -17,7 +17,9 @@ from pratique.store.encoding import pack
 
 _NOW: Final = 1_790_000_000.0
 _BASES: Final = 40
-_BASE_PACKAGES: Final = 90
+_COMMON_PACKAGES: Final = 20
+"""That every image has, in one version or another: a C library, a shell."""
+_BASE_PACKAGES: Final = 70
 _OWN_PACKAGES: Final = 60
 _VERSIONS: Final = 10
 _BASE_FILES: Final = 400
@@ -95,10 +97,11 @@ class World:
         """Return the numbers of an image's packages; a base's are those of all images on it."""
         base = random.Random(image // _TAGS % _BASES)
         own = random.Random(image * 7 + 1)
-        names = range(self.size.names)
+        names = range(_COMMON_PACKAGES, self.size.names)
         of_base = [name * _VERSIONS + base.randrange(_VERSIONS) for name in base.sample(names, _BASE_PACKAGES)]
         of_image = [name * _VERSIONS + own.randrange(_VERSIONS) for name in own.sample(names, _OWN_PACKAGES)]
-        return sorted({*of_base, *of_image})
+        common = [name * _VERSIONS + base.randrange(_VERSIONS) for name in range(_COMMON_PACKAGES)]
+        return sorted({*common, *of_base, *of_image})
 
     # Names, which questions are made of
 
@@ -126,9 +129,9 @@ class World:
         """Return the SHA-256 of a file of a layer."""
         return hashlib.sha256(b"file %d %d" % (layer, number)).digest()
 
-    def base_packages(self) -> list[int]:
-        """Return packages that very many images have."""
-        return self._packages[0][:20]
+    def common_packages(self) -> list[int]:
+        """Return packages that every image has, in one version or another."""
+        return [name * _VERSIONS for name in range(_COMMON_PACKAGES)]
 
     def flaws(self, rule: int) -> range:
         """Return the numbers of the flaws of a vulnerability: one for each version that has it."""

@@ -163,13 +163,12 @@ class _Answer:
         services = self._view.services()
         around = Surroundings(services, self._view.dependencies(services), self._view.exposed())
         affected = self._affected()
-        ranked = rank(affected, around)
-        needing = dependants((one.number for one in affected), around)
-        listed = ranked[: self._limit]
+        listed = rank(affected, around, self._limit)
+        needing, nearest = dependants((one.number for one in affected), around, self._limit)
         images = self._view.hit_images(self._hit, self._limit)
         shown = [number for number, _ in listed]
         numbers = {service: number for number, service in services.items()}
-        drawn = {*shown, *(numbers[one.service] for one in needing[: self._limit])}
+        drawn = {*shown, *(numbers[one.service] for one in nearest)}
         return BlastRadius(
             question=question,
             meaning=self._found.meaning,
@@ -182,13 +181,13 @@ class _Answer:
                 running=sum(one.running for one in affected),
                 exposed=sum(one.exposed for one in affected),
                 services=len(affected),
-                dependants=len(needing),
+                dependants=needing,
             ),
             not_scanned=unlooked,
             images=tuple(self._images(images)),
             containers=tuple(self._containers(listed)),
             services=tuple(service for _, service in listed),
-            dependants=tuple(needing[: self._limit]),
+            dependants=tuple(nearest),
             edges=tuple(self._view.edges(services, drawn)),
         )
 
