@@ -5,7 +5,7 @@ from importlib import import_module
 
 from benchmarks.row import Row
 
-MODULES = ("startup", "egress", "process", "guard", "agent")
+MODULES = ("startup", "egress", "process", "guard", "agent", "blast")
 
 
 def main(chosen: list[str]) -> int:
