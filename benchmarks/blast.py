@@ -90,10 +90,11 @@ def _common(world: World) -> list[str]:
 
 def _naive(store: Store, rule: str) -> None:
     """Count the containers of a vulnerability by service without what was counted before."""
-    with store.inventory() as view:
-        hit = view.with_flaws(view.flaws(rule), ())
-        query = select(t.PRESENT.c.service, func.count()).join_from(hit, t.PRESENT, t.PRESENT.c.image == hit.c.image)
-        view._connection.execute(query.group_by(t.PRESENT.c.service)).all()  # noqa: SLF001
+    flaws = select(t.KNOWN_FLAWS.c.number).where(t.KNOWN_FLAWS.c.rule == rule)
+    images = select(t.IMAGE_FLAWS.c.image).where(t.IMAGE_FLAWS.c.flaw.in_(flaws))
+    query = select(t.PRESENT.c.service, func.count()).where(t.PRESENT.c.image.in_(images)).group_by(t.PRESENT.c.service)
+    with store._database.read() as connection:  # noqa: SLF001
+        connection.execute(query).all()
 
 
 def _flows(store: Store, world: World) -> tuple[float, float]:

@@ -176,7 +176,7 @@ class _Answer:
             threat=self._worst(affected, images),
             names=self._found.names,
             totals=Totals(
-                images=self._view.count(self._hit),
+                images=len(self._hit.images),
                 containers=sum(one.containers for one in affected),
                 running=sum(one.running for one in affected),
                 exposed=sum(one.exposed for one in affected),
@@ -209,7 +209,7 @@ class _Answer:
             ((_, _, severity),) = self._view.names_of([one.image]).values()
             threat = self._threat(severity, bool(self._exploited.known))
             return [Affected(one.service, 1, int(one.running), int(one.exposed), 1, one.since, threat)]
-        sums = self._view.sums(self._hit)
+        sums = self._hit.sums()
         loading = self._loading(sum(row.containers for row in sums))
         return [
             Affected(
@@ -295,7 +295,7 @@ class _Answer:
         by_service: dict[int, list[tuple[int, Threat]]] = {}
         one = self._found.container
         if one is None:
-            for number, image, severity, kev in self._view.placements(self._hit, services):
+            for number, image, severity, kev in self._hit.placements(services):
                 by_service.setdefault(number, []).append((image, self._threat(severity, kev)))
         names = self._view.names_of(
             {image for images in by_service.values() for image, _ in images} | {image.image for image in [one] if image}

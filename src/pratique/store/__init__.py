@@ -5,8 +5,9 @@ A call that returned has been written to the disk (``synchronous=FULL``): a kill
 nothing that was acknowledged. Times are seconds since the epoch, UTC.
 """
 
-from pratique.store.carriers import Hit, View
+from pratique.store.carriers import View
 from pratique.store.families import PARDON, Condemnation, Families
+from pratique.store.hit import Hit
 from pratique.store.opened import OpenedCode, OpenedFiles
 from pratique.store.quarantines import Quarantine, Quarantines
 from pratique.store.records import (

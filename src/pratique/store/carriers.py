@@ -1,16 +1,19 @@
 """Questions about what images carry and where they run; one view sees one state of the store."""
 
+import heapq
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from sqlalchemy import CTE, Connection, Select, and_, case, exists, func, literal, or_, select
+from sqlalchemy import Connection, Select, and_, exists, func, or_, select
 
 from pratique.inventory import Dependencies, Service, ServiceEdge, lookup_name
 from pratique.model import FlowVerdict
 from pratique.store.encoding import text
 from pratique.store.graph import read_dependencies, read_edges, read_services
+from pratique.store.hit import Hit
 from pratique.store.inventory import image_ids
-from pratique.store.records import HitImage, Holding, KnownFlaw, KnownPackage, Placed, Sum
+from pratique.store.numbers import among
+from pratique.store.records import HitImage, Holding, KnownFlaw, KnownPackage, Placed
 from pratique.store.schema import OPENED
 from pratique.store.tables import (
     FLAW_NAMES,
@@ -32,10 +35,6 @@ from pratique.store.tables import (
 
 _SHORT_ID: Final = 12
 _INTERNET: Final = "internet"
-
-
-Hit = CTE
-"""A choice of images: their numbers, how bad they are, whether exploited in the wild."""
 
 
 class View:
@@ -105,109 +104,70 @@ class View:
 
         :param exploited: the rules that are exploited in the wild
         """
-        kev = case((KNOWN_FLAWS.c.rule.in_(exploited), 1), else_=0) if exploited else literal(0)
-        query = select(
-            IMAGE_FLAWS.c.image, func.max(KNOWN_FLAWS.c.severity).label("severity"), func.max(kev).label("kev")
-        ).join_from(KNOWN_FLAWS, IMAGE_FLAWS, IMAGE_FLAWS.c.flaw == KNOWN_FLAWS.c.number)
-        query = query.where(KNOWN_FLAWS.c.number.in_([flaw.number for flaw in flaws]))
-        return query.group_by(IMAGE_FLAWS.c.image).cte("hit")
+        return self._hit(self._flawed(flaws, exploited))
 
     def with_packages(
         self, packages: Collection[KnownPackage], flaws: Collection[KnownFlaw], exploited: Collection[str]
     ) -> Hit:
         """Choose the images with packages; they are as bad as the flaws of these."""
-        held = select(IMAGE_PACKAGES.c.image).distinct()
-        held = held.where(IMAGE_PACKAGES.c.package.in_([package.number for package in packages]))
-        holding = held.cte("held")
-        if not flaws:
-            return select(holding.c.image, literal(0).label("severity"), literal(0).label("kev")).cte("hit")
-        bad = self.with_flaws(flaws, exploited).alias("bad")
-        severity = func.coalesce(bad.c.severity, 0).label("severity")
-        kev = func.coalesce(bad.c.kev, 0).label("kev")
-        query = select(holding.c.image, severity, kev)
-        return query.join_from(holding, bad, bad.c.image == holding.c.image, isouter=True).cte("packed")
+        numbers = [package.number for package in packages]
+        query = select(IMAGE_PACKAGES.c.image).where(among(self._connection, IMAGE_PACKAGES.c.package, numbers))
+        held = self._connection.execute(query).scalars()
+        bad = self._flawed(flaws, exploited)
+        return self._hit({image: bad.get(image, (0, False)) for image in held})
 
     def with_file(self, sha256: bytes) -> Hit:
         """Choose the images that show a content somewhere."""
-        query = select(IMAGE_LAYERS.c.image, literal(0).label("severity"), literal(0).label("kev")).distinct()
+        query = select(IMAGE_LAYERS.c.image)
         query = query.join_from(LAYER_FILES, IMAGE_LAYERS, IMAGE_LAYERS.c.layer == LAYER_FILES.c.layer)
         query = query.join(KNOWN_IMAGES, KNOWN_IMAGES.c.number == IMAGE_LAYERS.c.image)
         looked_into = KNOWN_IMAGES.c.files_at.is_not(None)  # of others, nobody knows which files they hide
-        return query.where(LAYER_FILES.c.sha256 == sha256, looked_into, ~_is_hidden()).cte("hit")
+        query = query.where(LAYER_FILES.c.sha256 == sha256, looked_into, ~_is_hidden())
+        return self._hit(dict.fromkeys(self._connection.execute(query).scalars(), (0, False)))
 
     def with_numbers(self, images: Collection[int], exploited: bool) -> Hit:
         """Choose images by their numbers.
 
         :param exploited: one of their vulnerabilities is exploited in the wild
         """
+        named = self.names_of(images)
+        return self._hit({image: (severity, exploited) for image, (_, _, severity) in named.items()})
+
+    def _flawed(self, flaws: Collection[KnownFlaw], exploited: Collection[str]) -> dict[int, tuple[int, bool]]:
+        """Return the images with flaws, each with the worst severity, and whether one is exploited."""
+        threats = {flaw.number: (flaw.severity, flaw.rule in exploited) for flaw in flaws}
+        query = select(IMAGE_FLAWS.c.flaw, IMAGE_FLAWS.c.image)
+        found: dict[int, tuple[int, bool]] = {}
+        for flaw, image in self._connection.execute(query.where(among(self._connection, IMAGE_FLAWS.c.flaw, threats))):
+            threat, known = threats[flaw], found.get(image)
+            found[image] = threat if known is None else (max(known[0], threat[0]), known[1] or threat[1])
+        return found
+
+    def _hit(self, images: dict[int, tuple[int, bool]]) -> Hit:
+        """Look up where images run, once: everything else about them is counted from that."""
+        counted = PLACEMENTS.c
         query = select(
-            KNOWN_IMAGES.c.number.label("image"), KNOWN_IMAGES.c.severity, literal(int(exploited)).label("kev")
+            counted.image, counted.service, counted.present, counted.running, counted.exposed, counted.first_seen
         )
-        return query.where(KNOWN_IMAGES.c.number.in_(images)).cte("hit")
+        query = query.where(among(self._connection, counted.image, images), counted.present > 0)
+        return Hit(images, [tuple(row) for row in self._connection.execute(query)])
 
     # Where they are
 
-    def sums(self, hit: Hit) -> list[Sum]:
-        """Return how many containers of each service are hit."""
-        query = (
-            select(
-                PLACEMENTS.c.service,
-                func.sum(PLACEMENTS.c.present),
-                func.sum(PLACEMENTS.c.running),
-                func.sum(PLACEMENTS.c.exposed),
-                func.count(),
-                func.min(PLACEMENTS.c.first_seen),
-                func.max(hit.c.severity),
-                func.max(hit.c.kev),
-            )
-            .join_from(hit, PLACEMENTS, PLACEMENTS.c.image == hit.c.image)
-            .where(PLACEMENTS.c.present > 0)
-            .group_by(PLACEMENTS.c.service)
-        )
-        return [
-            Sum(service, int(present), int(running), int(exposed), images, since, severity, bool(kev))
-            for service, present, running, exposed, images, since, severity, kev in self._connection.execute(query)
-        ]
-
-    def count(self, hit: Hit) -> int:
-        """Return how many images are hit, used or not."""
-        return int(self._connection.execute(select(func.count()).select_from(hit)).scalar_one())
-
     def hit_images(self, hit: Hit, limit: int | None) -> list[HitImage]:
         """Return the images that are hit, the worst and most used first."""
-        used = select(PLACEMENTS.c.image, func.sum(PLACEMENTS.c.present).label("present"))
-        used = used.where(PLACEMENTS.c.image.in_(select(hit.c.image))).group_by(PLACEMENTS.c.image)
-        counted = used.cte("used")
-        count = func.coalesce(counted.c.present, 0)
-        query = (
-            select(hit.c.image, KNOWN_IMAGES.c.image, KNOWN_IMAGES.c.name, hit.c.severity, hit.c.kev, count)
-            .join_from(hit, KNOWN_IMAGES, KNOWN_IMAGES.c.number == hit.c.image)
-            .join(counted, counted.c.image == hit.c.image, isouter=True)
-            .order_by(hit.c.kev.desc(), hit.c.severity.desc(), count.desc(), KNOWN_IMAGES.c.name, KNOWN_IMAGES.c.image)
-            .limit(limit)
-        )
-        return [
-            HitImage(number, image, name, severity, bool(kev), int(containers))
-            for number, image, name, severity, kev, containers in self._connection.execute(query)
-        ]
-
-    def placements(self, hit: Hit, services: Collection[int]) -> list[tuple[int, int, int, bool]]:
-        """Return service, image, severity and whether exploited, of the images that are hit in services."""
-        query = select(PLACEMENTS.c.service, PLACEMENTS.c.image, hit.c.severity, hit.c.kev)
-        query = query.join_from(hit, PLACEMENTS, PLACEMENTS.c.image == hit.c.image)
-        query = query.where(PLACEMENTS.c.present > 0, PLACEMENTS.c.service.in_(services))
-        rows = self._connection.execute(query)
-        return [(service, image, severity, bool(kev)) for service, image, severity, kev in rows]
-
-    def placed(self, image: int, service: int, limit: int | None) -> list[Placed]:
-        """Return the containers of an image in a service, the most urgent first."""
-        query = select(PRESENT).where(PRESENT.c.image == image, PRESENT.c.service == service)
-        return self._placed(query.order_by(PRESENT.c.rank, PRESENT.c.container).limit(limit))
+        used: dict[int, int] = {}
+        for image, _, present, *_ in hit.places:
+            used[image] = used.get(image, 0) + present
+        keyed = ((not kev, -severity, -used.get(image, 0), image) for image, (severity, kev) in hit.images.items())
+        first = sorted(keyed) if limit is None else heapq.nsmallest(limit, keyed)
+        named = self.names_of([image for *_, image in first])
+        return [HitImage(image, *named[image][:2], *hit.images[image], used.get(image, 0)) for *_, image in first]
 
     def members(self, hit: Hit) -> list[tuple[int, str]]:
         """Return service and container of all containers that are hit."""
         query = select(PRESENT.c.service, PRESENT.c.container)
-        query = query.join_from(hit, PRESENT, PRESENT.c.image == hit.c.image)
+        query = query.where(among(self._connection, PRESENT.c.image, hit.images))
         return [(service, container) for service, container in self._connection.execute(query)]
 
     def loading(self, packages: Collection[str]) -> set[int]:
@@ -218,6 +178,11 @@ class View:
             for column in (OPENED.c.package, OPENED.c.source)
             for service in self._connection.execute(query.where(column.in_(packages))).scalars()
         }
+
+    def placed(self, image: int, service: int, limit: int | None) -> list[Placed]:
+        """Return the containers of an image in a service, the most urgent first."""
+        query = select(PRESENT).where(PRESENT.c.image == image, PRESENT.c.service == service)
+        return self._placed(query.order_by(PRESENT.c.rank, PRESENT.c.container).limit(limit))
 
     # What they hold
 

@@ -1,9 +1,23 @@
 """Numbers for texts that large tables would otherwise repeat: digests, paths, packages."""
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Table, insert, select, tuple_
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Table,
+    any_,
+    bindparam,
+    func,
+    insert,
+    select,
+    tuple_,
+)
 
 Item = TypeVar("Item")
 Key = tuple[Any, ...]
@@ -18,6 +32,15 @@ def chunks(items: Collection[Item], columns: int = 1) -> Iterator[Sequence[Item]
     ordered = list(items)
     for start in range(0, len(ordered), size):
         yield ordered[start : start + size]
+
+
+def among(connection: Connection, column: Column[int], numbers: Iterable[int]) -> ColumnElement[bool]:
+    """Return the condition that a column is one of many numbers, however many: they are one parameter."""
+    wanted = sorted(set(numbers))
+    if connection.dialect.name == "postgresql":
+        return column == any_(bindparam(None, wanted, type_=ARRAY(BigInteger)))
+    listed = func.json_each(json.dumps(wanted)).table_valued("value")
+    return column.in_(select(listed.c.value))
 
 
 def number_rows(

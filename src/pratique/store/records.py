@@ -106,7 +106,7 @@ class KnownPackage(Struct, frozen=True):
     source_version: str
 
 
-class Sum(Struct, frozen=True):
+class Sum(Struct):
     """The containers of one service whose images are hit."""
 
     service: int
