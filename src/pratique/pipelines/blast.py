@@ -34,7 +34,7 @@ from pratique.store import Hit, HitImage, KnownFlaw, KnownPackage, OpenedFiles, 
 
 LIMIT: Final = 50
 """Images, containers, services and dependants that are listed; the totals count everything."""
-_ALL_ASKED: Final = 5_000
+_ALL_ASKED: Final = 1_000
 """Up to so many containers each is asked whether it loaded a package; of more, only who did is told."""
 _SEVERITIES: Final = tuple(Severity)
 _LOADED: Final = {True: Loaded.YES, False: Loaded.NO, None: Loaded.UNKNOWN}

@@ -82,9 +82,7 @@ class Database:
     def _check_known(self, revision: str) -> None:
         if revision > HEAD:
             msg = f"store {self._place.name} was written by a newer version of Pratique (schema {revision})"
-            raise StoreError(
-                msg, hint="upgrade Pratique, or keep the store elsewhere: see docs/configuration.md"
-            )
+            raise StoreError(msg, hint="upgrade Pratique, or keep the store elsewhere: see docs/configuration.md")
 
     def _upgrade(self, connection: Connection) -> None:
         from alembic import command  # noqa: PLC0415  # 200 ms, needed once in the life of a schema

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, delete, select
 
 from pratique.inventory import Service, ServiceKind, outsider
 from pratique.model import Direction, Flow
@@ -131,6 +131,13 @@ def add_edges(connection: Connection, flows: Iterable[Flow]) -> None:
         list(rows.values()),
         {"packets": added, "bytes": added, "first_seen": least, "last_seen": greatest},
     )
+
+
+def prune_edges(connection: Connection, before: float) -> None:
+    """Forget edges that were last seen before a time, and who had which address until then."""
+    connection.execute(delete(SERVICE_EDGES).where(SERVICE_EDGES.c.last_seen < before))
+    for table in (ADDRESSES, PUBLISHED_PORTS):
+        connection.execute(delete(table).where(table.c.until < before))
 
 
 def _ends(flow: Flow, directory: _Directory) -> tuple[int | Service, int | Service] | None:

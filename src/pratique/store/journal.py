@@ -9,7 +9,7 @@ from sqlalchemy import Column, Connection, Row, Select, Table, bindparam, delete
 from pratique.errors import StoreError
 from pratique.model import Alert, Decision, Flow, FlowVerdict, Severity
 from pratique.store import chain
-from pratique.store.edges import add_edges
+from pratique.store.edges import add_edges, prune_edges
 from pratique.store.encoding import convert, pack, text, unpack
 from pratique.store.records import AlertRecord, ChainCheck, DecisionRecord, FlowRecord
 from pratique.store.schema import ALERTS, DECISIONS, FLOWS, STATE
@@ -119,7 +119,8 @@ def alerts(connection: Connection, window: Window, at_least: Severity) -> list[A
 
 
 def prune(connection: Connection, before: float, max_rows: int) -> int:
-    """Delete flows and alerts by age and number; return how many."""
+    """Delete flows, with the edges that they made, and alerts by age, and by number; return how many of both."""
+    prune_edges(connection, before)
     deleted = 0
     for table, time in ((FLOWS, FLOWS.c.last_seen), (ALERTS, ALERTS.c.last_at)):
         deleted += connection.execute(delete(table).where(time < before)).rowcount

@@ -133,6 +133,16 @@ def test_flows_of_build_steps_make_no_edge(store: Store) -> None:
     assert edges(store) == set()
 
 
+def test_edges_and_addresses_are_forgotten_with_the_flows_that_made_them(store: Store) -> None:
+    put(store, WEB, CART, REDIS)
+    store.container_gone(CART.id, 150.0)
+    store.add_flows([flow(WEB, "172.18.0.3", 9000, at=100.0), flow(WEB, "172.18.0.4", 6379, at=500_000.0)])
+    store.prune(600_000.0, retention_days=5)
+    assert edges(store) == {("shop/web", "shop/redis", 6379, "allowed")}
+    store.add_flows([flow(WEB, "172.18.0.3", 9000, at=100.0)])
+    assert ("shop/web", "172.18.0.0/24", 9000, "allowed") in edges(store)
+
+
 def test_services_in_a_circle_are_one_group_of_the_order(store: Store) -> None:
     put(store, WEB, CART, REDIS)
     store.add_flows([flow(WEB, "172.18.0.3"), flow(CART, "172.18.0.2"), flow(CART, "172.18.0.4", 6379)])
