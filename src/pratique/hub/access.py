@@ -67,7 +67,7 @@ def require_same_origin(headers: Mapping[str, str]) -> None:
     ours = site is not None or origin is not None
     if site is not None and site != "same-origin":
         ours = False
-    if origin is not None and origin != "null" and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
+    if origin is not None and origin != "null" and _netloc(origin) != headers.get("host", "").lower():
         ours = False
     if origin == "null" and site is None:
         ours = False
@@ -84,3 +84,10 @@ def require_token_of_session(caller: Caller, token: str) -> None:
     if caller.session is not None and not caller.session.is_from_here(token):
         msg = "the request lacks the token of this session's pages"
         raise ForbiddenError(msg, hint="load the page again and repeat it")
+
+
+def _netloc(url: str) -> str:
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:  # brackets around what is no address
+        return ""

@@ -28,7 +28,7 @@ from pratique.hub.access import CSRF_FIELD, CSRF_HEADER, Caller
 from pratique.hub.desk import Desk
 from pratique.hub.endpoint import MAX_FIELDS, Endpoint, ask_of_fields, ask_of_json
 from pratique.hub.events import Broadcast
-from pratique.hub.gate import SESSION, Gate, Names, TooLargeError
+from pratique.hub.gate import SESSION, BodyError, Gate, Names
 from pratique.hub.openapi import openapi
 from pratique.hub.pages import Pages
 from pratique.hub.problems import (
@@ -85,7 +85,7 @@ class _Application:
             lifespan=self._lifespan,
             exception_handlers={
                 PratiqueError: self._failed,
-                TooLargeError: self._failed,
+                BodyError: self._failed,
                 HTTPException: self._failed,
                 Exception: self._broken,
             },
@@ -140,6 +140,8 @@ class _Application:
             else:
                 error = UnauthenticatedError("this token was used, has expired, or never was")
             return self._html("login.html", error.status, problem=f"{error.what}: {error.hint}")
+        if request.scope[SESSION] is not None:
+            self._sessions.close(request.scope[SESSION])  # the new one takes its cookie's place
         opened = self._sessions.open(Role(role))
         response = RedirectResponse("/", HTTPStatus.SEE_OTHER)
         response.set_cookie(self._console.cookie, opened.cookie, httponly=True, samesite="strict", path="/")
@@ -294,7 +296,10 @@ def _asked(endpoint: Endpoint, request: Request) -> Struct:
 
 def _back(request: Request) -> str:
     """Return the list that the form was on, so that its reader goes on there; ``""`` when it was on none."""
-    came = urlsplit(request.headers.get("referer", ""))
+    try:
+        came = urlsplit(request.headers.get("referer", ""))
+    except ValueError:  # brackets around what is no address
+        return ""
     if came.netloc != request.headers["host"] or came.path not in _LISTS:
         return ""
     return f"{came.path}?{came.query}" if came.query else came.path
@@ -325,8 +330,8 @@ def _as_ours(error: Exception) -> PratiqueError:
     match error:
         case PratiqueError():
             return error
-        case TooLargeError():
-            return _FrameworkError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        case BodyError():
+            return _FrameworkError(error.status)
         case HTTPException():
             return _FrameworkError(HTTPStatus(error.status_code))
         case _:

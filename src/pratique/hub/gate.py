@@ -1,13 +1,14 @@
 """The outermost part of the console: what a request must be before anything looks at it, and every answer's headers.
 
 It decides from the request's head alone, so that a flood costs little: a bounded number of requests is under way, and
-what comes faster than its bucket fills is answered with 429. Requests of a session have a bucket of their own; a flood
-by somebody who is not logged in leaves those who are their share.
+what comes faster than its bucket fills is answered with 429. Requests of a session have a bucket and places of their
+own; a flood by somebody who is not logged in leaves those who are their share.
 """
 
+import asyncio
+from collections import Counter
 from http import HTTPStatus
-from http.cookies import CookieError, SimpleCookie
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import msgspec
 from msgspec import Struct
@@ -20,7 +21,10 @@ MAX_BODY_BYTES: Final = 64 << 10
 MAX_TARGET_BYTES: Final = 4 << 10
 """Path and query of a request."""
 MAX_UNDER_WAY: Final = 64
-"""Requests that are answered at the same time; streams of events are counted where they are served."""
+"""Requests that are answered at the same time, of sessions and of all others so many each; streams of events are
+counted where they are served."""
+BODY_WITHIN_S: Final = 10.0
+"""How long a client may take for the body of a request: it has one of the places under way meanwhile."""
 METHODS: Final = frozenset({"GET", "HEAD", "POST"})
 _DIGITS: Final = 9
 _WHY: Final = {
@@ -70,7 +74,7 @@ class Gate:
         self._sessions = sessions
         self._cookie = cookie
         self._anonymous = anonymous
-        self._under_way = 0
+        self._under_way: Counter[bool] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or let it pass."""
@@ -84,15 +88,15 @@ class Gate:
             await _refuse(send, refusal)
             return
         scope[SESSION] = session
-        stream = scope["path"] == "/events"
-        self._under_way += not stream
+        counts, known = scope["path"] != "/events", session is not None
+        self._under_way[known] += counts
         try:
-            await self._app(scope, _bounded(receive), _dressed(send))
+            await self._app(scope, _bounded(receive), _dressed(send, closes=not known))
         finally:
-            self._under_way -= not stream
+            self._under_way[known] -= counts
 
     def _refusal(self, scope: Scope, headers: dict[bytes, bytes], session: Session | None) -> HTTPStatus | None:
-        if self._under_way >= MAX_UNDER_WAY:
+        if self._under_way[session is not None] >= MAX_UNDER_WAY:
             return HTTPStatus.SERVICE_UNAVAILABLE
         if not (self._anonymous if session is None else session.bucket).take():
             return HTTPStatus.TOO_MANY_REQUESTS
@@ -109,40 +113,65 @@ class Gate:
         return next((status for status, holds in flaws.items() if holds), None)
 
     def _session(self, header: bytes) -> Session | None:
-        if not header:
-            return None
-        try:
-            morsel = SimpleCookie(header.decode("latin-1")).get(self._cookie)
-        except CookieError:
-            return None
-        return None if morsel is None else self._sessions.find(morsel.value)
+        # Not http.cookies: it takes seconds for a long value in quotes, and one flawed cookie hides all others.
+        pairs = (pair.partition("=") for pair in header.decode("latin-1").split(";"))
+        values = [value.strip() for name, _, value in pairs if name.strip() == self._cookie]
+        return self._sessions.find(values[-1]) if values else None
 
 
-class TooLargeError(Exception):
+class BodyError(Exception):
+    """A body that is not taken."""
+
+    status: ClassVar[HTTPStatus]
+
+
+class TooLargeError(BodyError):
     """A body without a length went on beyond the bound."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class TooSlowError(BodyError):
+    """A body did not come within its time."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
 
 
 def _bounded(receive: Receive) -> Receive:
     taken = 0
+    until: float | None = asyncio.get_running_loop().time() + BODY_WITHIN_S
 
     async def bounded() -> Message:
-        nonlocal taken
-        message = await receive()
+        nonlocal taken, until
+        try:
+            async with asyncio.timeout_at(until):
+                message = await receive()
+        except TimeoutError as error:
+            raise TooSlowError from error
         taken += len(message.get("body", b""))
         if taken > MAX_BODY_BYTES:
             raise TooLargeError
+        if not message.get("more_body"):
+            until = None  # what comes next is the end of the connection, however late
         return message
 
     return bounded
 
 
-def _dressed(send: Send) -> Send:
+def _dressed(send: Send, *, closes: bool) -> Send:
+    """Return what sends an answer with the headers that all have.
+
+    :param closes: the connection ends with it: whoever is not logged in cannot hold one that others wait for
+    """
+
     async def dressed(message: Message) -> None:
         if message["type"] == "http.response.start":
             present = {name.lower() for name, _ in message["headers"]}
             extra = [pair for pair in _HEADERS if pair[0] not in present]
             if b"cache-control" not in present:
                 extra.append((b"cache-control", b"no-store"))
+            if closes:
+                extra.append((b"connection", b"close"))
             message = {**message, "headers": [*message["headers"], *extra]}
         await send(message)
 
@@ -175,6 +204,7 @@ async def _refuse(send: Send, status: HTTPStatus) -> None:
         (b"content-type", b"application/problem+json"),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
+        (b"connection", b"close"),
         *_HEADERS,
     ]
     if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:

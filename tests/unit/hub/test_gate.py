@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from pratique.hub.gate import MAX_BODY_BYTES, MAX_UNDER_WAY, SESSION, Gate, Names, TooLargeError
+from pratique.hub import gate as gates
+from pratique.hub.gate import MAX_BODY_BYTES, MAX_UNDER_WAY, SESSION, Gate, Names, TooLargeError, TooSlowError
 from pratique.hub.sessions import Bucket, Role, Sessions
 
 NAMES = Names(frozenset({"127.0.0.1", "[::1]", "localhost"}))
@@ -40,6 +41,16 @@ def _gate(behind: Behind, *, burst: int = 1000) -> tuple[Gate, Sessions]:
 
 
 async def _ask(gate: Gate, *headers: tuple[bytes, bytes], path: str = "/", body: tuple[Message, ...] = ()) -> int:
+    return int((await _answer(gate, *headers, path=path, body=body))["status"])
+
+
+async def _headers_for(gate: Gate, *headers: tuple[bytes, bytes]) -> list[tuple[bytes, bytes]]:
+    return list((await _answer(gate, *headers))["headers"])
+
+
+async def _answer(
+    gate: Gate, *headers: tuple[bytes, bytes], path: str = "/", body: tuple[Message, ...] = ()
+) -> Message:
     sent: list[Message] = []
     coming = list(body) or [{"type": "http.request", "body": b"", "more_body": False}]
 
@@ -60,7 +71,7 @@ async def _ask(gate: Gate, *headers: tuple[bytes, bytes], path: str = "/", body:
         list(headers) if any(name == b"host" for name, _ in headers) else [(b"host", b"localhost"), *headers]
     )
     await gate(scope, receive, send)
-    return int(sent[0]["status"])
+    return sent[0]
 
 
 def test_a_flood_is_refused_and_a_session_keeps_its_share() -> None:
@@ -81,13 +92,15 @@ def test_a_flood_is_refused_and_a_session_keeps_its_share() -> None:
 def test_so_many_are_under_way_at_a_time_and_no_more() -> None:
     async def story() -> None:
         behind = Behind()
-        gate, _ = _gate(behind)
+        gate, sessions = _gate(behind)
+        cookie = (b"cookie", f"c={sessions.open(Role.VIEWER).cookie}".encode())
         async with asyncio.TaskGroup() as tasks:
             waiting = [tasks.create_task(_ask(gate)) for _ in range(MAX_UNDER_WAY)]
             await behind.full.wait()
             assert await _ask(gate) == HTTPStatus.SERVICE_UNAVAILABLE
+            known = tasks.create_task(_ask(gate, cookie))  # a session has places of its own
             behind.go.set()
-        assert {task.result() for task in waiting} == {200}
+        assert {task.result() for task in [*waiting, known]} == {200}
         assert await _ask(gate) == 200
 
     asyncio.run(story())
@@ -122,5 +135,63 @@ def test_a_body_without_a_length_ends_at_the_bound() -> None:
         piece: Message = {"type": "http.request", "body": b"a" * MAX_BODY_BYTES, "more_body": True}
         with pytest.raises(TooLargeError):
             await _ask(_gate(behind)[0], body=(piece, piece))
+
+    asyncio.run(story())
+
+
+def test_a_body_that_does_not_come_gives_its_place_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gates, "BODY_WITHIN_S", 0.01)
+
+    async def story() -> None:
+        behind = Behind()
+        behind.go.set()
+        gate, _ = _gate(behind)
+
+        async def never() -> Message:
+            await asyncio.get_running_loop().create_future()
+            raise AssertionError
+
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/login",
+            "query_string": b"",
+            "headers": [(b"host", b"localhost")],
+        }
+        for _ in range(MAX_UNDER_WAY + 1):
+            with pytest.raises(TooSlowError):
+                await gate(dict(scope), never, _nowhere)
+
+    asyncio.run(story())
+
+
+async def _nowhere(message: Message) -> None:
+    raise AssertionError(message)
+
+
+@pytest.mark.parametrize(
+    "cookies", ["c={}", "c=other; c={}", 'x="; c={}', "\x7f=,; =; c = {} ;", 'x="' + "\\" * 60_000 + '"; c={}']
+)
+def test_a_session_is_found_among_cookies_of_others(cookies: str) -> None:
+    async def story() -> None:
+        behind = Behind()
+        behind.go.set()
+        gate, sessions = _gate(behind)
+        cookie = sessions.open(Role.VIEWER).cookie
+        await _ask(gate, (b"cookie", cookies.format(cookie).encode("latin-1")))
+        assert behind.scopes[-1][SESSION] is not None
+
+    asyncio.run(story())
+
+
+def test_who_is_not_logged_in_cannot_hold_a_connection() -> None:
+    async def story() -> None:
+        behind = Behind()
+        behind.go.set()
+        gate, sessions = _gate(behind, burst=1)
+        cookie = (b"cookie", f"c={sessions.open(Role.VIEWER).cookie}".encode())
+        assert (b"connection", b"close") not in await _headers_for(gate, cookie)
+        assert (b"connection", b"close") in await _headers_for(gate)
+        assert (b"connection", b"close") in await _headers_for(gate)  # refused
 
     asyncio.run(story())
