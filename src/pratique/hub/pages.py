@@ -1,5 +1,6 @@
 """Templates: text from strangers goes in, pages come out in which it is only text."""
 
+import json
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -99,8 +100,8 @@ def _lines(text: str) -> Markup:
 
 
 def _json(value: Any) -> str:
-    """Return a value as JSON, for the value of a form's field."""
-    return msgspec.json.encode(value).decode()
+    """Return a value as JSON, for a form's field; all of it ASCII: nothing has to be made visible."""
+    return json.dumps(msgspec.to_builtins(value)).replace("\x7f", "\\u007f")
 
 
 def _link(path: str, ask: Struct | None = None, /, **changes: Any) -> str:

@@ -1,5 +1,5 @@
 from pratique.hub.views.alerts import AlertItem
-from pratique.hub.views.processes import process_tree
+from pratique.hub.views.processes import Process, process_tree
 from pratique.model import Action, Severity
 
 
@@ -53,3 +53,18 @@ def test_a_killed_program_is_told_as_such_and_other_alerts_are_left_out() -> Non
     (root,) = process_tree([killed, no_program])
     assert [child.killed for child in root.children] == [True]
     assert process_tree([no_program]) == ()
+
+
+def _size(processes: tuple[Process, ...]) -> int:
+    return sum(1 + _size(process.children) for process in processes)
+
+
+def test_each_program_is_shown_once_however_many_share_a_name() -> None:
+    layers = [(f"/tmp/c{layer + 1}", f"c{layer}") for layer in range(12) for _ in range(8)]
+    tree = process_tree([_alert(number, *names) for number, names in enumerate(layers, 1)])
+    assert _size(tree) == len(layers) + len(tree)
+
+
+def test_programs_that_started_each_other_are_shown_beside_others() -> None:
+    names = {root.name for root in process_tree([_alert(1, "/x", "sh"), _alert(2, "/a", "b"), _alert(3, "/b", "a")])}
+    assert names == {"sh", "b"}

@@ -39,19 +39,20 @@ def process_tree(alerts: Iterable[AlertItem]) -> tuple[Process, ...]:
         by_parent.setdefault(alert.evidence.get("parent", ""), []).append(alert)
     started = {_command(alert) for alert in found.values()}
     roots = [parent for parent in by_parent if parent not in started]
-    # Names that started each other have no root: then the first one is it.
-    return tuple(_root(parent, by_parent) for parent in roots or list(by_parent)[:1])
+    tree = [_root(parent, by_parent) for parent in roots]
+    while by_parent:  # names that started each other have no root: then the first one is it
+        tree.append(_root(next(iter(by_parent)), by_parent))
+    return tuple(tree)
 
 
 def _root(name: str, by_parent: dict[str, list[AlertItem]]) -> Process:
-    children = _children(name, by_parent, frozenset({name}), 1)
+    children = _children(name, by_parent, 1)
     first = min((child.at for child in children), default=0.0)
     return Process(name or "unknown", "", "", first, bad=False, killed=False, alert=0, children=children)
 
 
-def _children(
-    name: str, by_parent: dict[str, list[AlertItem]], above: frozenset[str], depth: int
-) -> tuple[Process, ...]:
+def _children(name: str, by_parent: dict[str, list[AlertItem]], depth: int) -> tuple[Process, ...]:
+    """Take what a program started out of what is left: each stands below one, however often the name is there."""
     return tuple(
         Process(
             name=alert.evidence["file"],
@@ -61,11 +62,9 @@ def _children(
             bad=True,
             killed=alert.action is Action.KILLED,
             alert=alert.id,
-            children=()
-            if depth >= _MAX_DEPTH or _command(alert) in above
-            else _children(_command(alert), by_parent, above | {_command(alert)}, depth + 1),
+            children=() if depth >= _MAX_DEPTH else _children(_command(alert), by_parent, depth + 1),
         )
-        for alert in by_parent.get(name, [])
+        for alert in by_parent.pop(name, [])
     )
 
 
