@@ -15,7 +15,7 @@ from tests.conftest import cannot
 from tests.e2e.console.live import Live, watched
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def playwright(root: None) -> Iterator[Playwright]:
     """What drives browsers."""
     del root
@@ -25,7 +25,7 @@ def playwright(root: None) -> Iterator[Playwright]:
         yield playwright
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def live(playwright: Playwright) -> Iterator[Live]:
     """The market as it is after the attacker was there."""
     with (

@@ -85,25 +85,35 @@ def test_edge_that_is_refused_is_allowed_by_a_click(live: Live, page: Page) -> N
     assert not reaches(courier, PAYMENT)
     page.goto("/map")
     wait_for_pictures(page)
-    page.mouse.click(*middle_of_edge(page, "shop/courier"))
+    page.mouse.click(*point_of_edge(page, "shop/courier", f"tcp {PAYMENT[1]}"))
     panel = page.locator("#panel")
-    expect(panel).to_contain_text("no rule", timeout=PATIENCE_MS)
+    expect(panel).to_contain_text("shop/courier", timeout=PATIENCE_MS)
+    expect(panel).to_contain_text("no rule")
     panel.get_by_role("button", name="Allow").click()
     expect(page.get_by_text(LIVE)).to_be_visible(timeout=PATIENCE_MS)
     assert reaches(courier, PAYMENT)
 
 
-def middle_of_edge(page: Page, source: str) -> tuple[float, float]:
-    """Return where on the page the only edge of a service is."""
+def point_of_edge(page: Page, source: str, label: str) -> tuple[float, float]:
+    """Return a point of the page at which the edge of a service can be seen: nothing lies over it."""
     x, y = page.evaluate(
-        """(source) => {
+        """([source, label]) => {
           const place = document.querySelector(".map");
-          const edge = place.graph.edges().filter((edge) => edge.source().data("label") === source)[0];
-          const [at, box] = [edge.renderedMidpoint(), place.getBoundingClientRect()];
-          return [box.x + at.x, box.y + at.y];
+          const { graph } = place;
+          const edge = graph.edges().filter(`[label = "${label}"]`)
+            .filter((edge) => edge.source().data("label") === source)[0];
+          const { x1, x2, y1, y2 } = edge.boundingBox({ includeLabels: false });
+          for (let step = 0; step < 4000; step++) {
+            const [x, y] = [x1 + ((x2 - x1) * (step % 80)) / 80, y1 + ((y2 - y1) * Math.floor(step / 80)) / 50];
+            if (graph.renderer().findNearestElement(x, y, true, false) !== edge[0]) continue;
+            const [box, zoom, pan] = [place.getBoundingClientRect(), graph.zoom(), graph.pan()];
+            return [box.x + x * zoom + pan.x, box.y + y * zoom + pan.y];
+          }
+          return [0, 0];
         }""",
-        source,
+        [source, label],
     )
+    assert x
     return x, y
 
 

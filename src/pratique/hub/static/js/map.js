@@ -15,6 +15,7 @@ export async function start(place) {
   if (!answer.ok) return;
   const { nodes, edges } = await answer.json();
   const dense = edges.length > DENSE;
+  await document.fonts.ready;
   // Cytoscape would add a <style>, which the page's policy forbids, unless something with this id is there.
   const standIn = document.createElement("meta");
   standIn.id = "__________cytoscape_stylesheet";
@@ -84,6 +85,8 @@ function strike(edge) {
 }
 
 function listen(graph, place, dense) {
+  // It remembers where on the page it is, and does not see when what stands above it grows.
+  place.addEventListener("pointerenter", () => graph.resize());
   graph.on("tap", "edge[href]", ({ target }) => open(target, place));
   graph.on("tap", "node[href]", ({ target }) => open(target, place));
   graph.on("tap", ({ target }) => target === graph && close(place));
