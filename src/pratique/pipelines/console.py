@@ -107,20 +107,29 @@ async def _keep(settings: ConsoleSettings, store: Store, account: Account) -> No
     wait = _FIRST_WAIT_S
     while True:
         began = time.monotonic()
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "pratique", "console", "serve", "--with-parent",
-            stdin=PIPE, stdout=PIPE, stderr=PIPE, env=settings.environment,
-        )  # fmt: skip
         try:
-            assert process.stdout is not None
-            if await process.stdout.readline():
-                await _invite(settings, store, account)
-            last_words = await _until_end(process)
-        finally:
-            await _end(process)
+            last_words = await _run(settings, store, account)
+        except OSError as error:  # the host has no room for one more process
+            last_words = error.strerror or type(error).__name__
         wait = _FIRST_WAIT_S if time.monotonic() - began >= _GOOD_AFTER_S else min(wait * 2, _LONGEST_WAIT_S)
         account.warn(f"the console ended: {last_words}; it starts again in {wait:.0f} s", "protection goes on")
         await asyncio.sleep(wait)
+
+
+async def _run(settings: ConsoleSettings, store: Store, account: Account) -> str:
+    """Run the process until it ends, and return the last thing that it said."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-P",  # nothing is imported from the current directory, which may be anybody's
+        "-m", "pratique", "console", "serve", "--with-parent",
+        stdin=PIPE, stdout=PIPE, stderr=PIPE, env=settings.environment,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        if await process.stdout.readline():
+            await _invite(settings, store, account)
+        return await _until_end(process)
+    finally:
+        await _end(process)
 
 
 async def _invite(settings: ConsoleSettings, store: Store, account: Account) -> None:
