@@ -58,6 +58,8 @@ class ServiceMap(Struct, frozen=True):
     edges: tuple[ServiceEdge, ...]
     omitted: int = 0
     """Nodes left out by the bound, those with the least recent traffic, with their edges."""
+    edges_omitted: int = 0
+    """Edges left out because their two services have many newer ones."""
 
 
 class Dependencies:

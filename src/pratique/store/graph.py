@@ -16,6 +16,10 @@ from pratique.store.tables import PLACEMENTS, SERVICE_EDGES, SERVICES
 
 MAX_NODES: Final = 300
 """More nobody can look at."""
+MAX_PORTS: Final = 20
+"""Edges between two services that were refused, and that were not: whoever scans a peer makes no more of them."""
+MAX_EDGES: Final = 5000
+"""Edges of one map."""
 
 
 class Graph:
@@ -29,11 +33,11 @@ class Graph:
         """Return the services that have containers or traffic, and the edges between them.
 
         :param since: traffic seen at this time or later
-        :param limit: of nodes; those with the newest traffic are kept
+        :param limit: of nodes; those with the newest traffic are kept, as are the newest edges of each pair
         """
         with self._database.read() as connection:
             services = read_services(connection)
-            edges = read_edges(connection, services, SERVICE_EDGES.c.last_seen >= since)
+            edges, all_edges = _newest_edges(connection, services, since)
             counts = _counts(connection)
         seen: dict[Service, float] = {}
         for edge in edges:
@@ -47,6 +51,7 @@ class Graph:
             nodes=tuple(ServiceNode(one, *counts.get(numbers[one], (0, 0, 0))) for one in sorted(kept)),
             edges=tuple(edge for edge in edges if edge.source in kept and edge.target in kept),
             omitted=len(ordered) - len(kept),
+            edges_omitted=all_edges - len(edges),
         )
 
     def order(self, services: Collection[Service]) -> list[list[Service]]:
@@ -68,7 +73,7 @@ class Graph:
 def read_services(connection: Connection) -> dict[int, Service]:
     """Return every service by its number."""
     query = select(SERVICES.c.number, SERVICES.c.kind, SERVICES.c.name)
-    return {number: Service(ServiceKind(kind), name) for number, kind, name in connection.execute(query)}
+    return {number: Service(ServiceKind(kind), name) for number, kind, name in connection.execute(query).all()}
 
 
 def read_dependencies(connection: Connection, services: dict[int, Service]) -> Dependencies:
@@ -78,7 +83,7 @@ def read_dependencies(connection: Connection, services: dict[int, Service]) -> D
     query = select(columns.source, columns.target).distinct()
     query = query.where(columns.verdict != FlowVerdict.DENIED.value)
     query = query.where(columns.protocol.in_([Protocol.TCP.value, Protocol.UDP.value]))
-    pairs = connection.execute(query)
+    pairs = connection.execute(query).all()
     return Dependencies((source, target) for source, target in pairs if source in inside and target in inside)
 
 
@@ -90,6 +95,19 @@ def read_edges(
     query = select(SERVICE_EDGES).where(condition)
     query = query.order_by(columns.source, columns.target, columns.protocol, columns.port, columns.verdict)
     return [_edge(row, services) for row in connection.execute(query)]
+
+
+def _newest_edges(connection: Connection, services: dict[int, Service], since: float) -> tuple[list[ServiceEdge], int]:
+    """Return the newest edges of each pair of services, and how many there are in all."""
+    columns = SERVICE_EDGES.c
+    pair = columns.source, columns.target, columns.verdict == FlowVerdict.DENIED.value
+    newest = columns.last_seen.desc(), columns.port, columns.protocol, columns.verdict
+    place = func.row_number().over(partition_by=pair, order_by=newest).label("place")
+    ranked = select(SERVICE_EDGES, place).where(columns.last_seen >= since).subquery()
+    query = select(ranked).where(ranked.c.place <= MAX_PORTS).order_by(ranked.c.last_seen.desc()).limit(MAX_EDGES)
+    found = [_edge(row, services) for row in connection.execute(query)]
+    number = connection.execute(select(func.count()).where(columns.last_seen >= since)).scalar_one()
+    return sorted(found, key=lambda edge: (edge.source, edge.target, edge.protocol, edge.port, edge.verdict)), number
 
 
 def _edge(row: Row[Any], services: dict[int, Service]) -> ServiceEdge:

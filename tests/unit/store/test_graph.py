@@ -3,6 +3,7 @@ from msgspec.structs import replace
 from pratique.inventory import INTERNET, Service, ServiceKind
 from pratique.model import Container, Direction, Flow, FlowVerdict, ImageId, Network, Protocol, PublishedPort
 from pratique.store import Store
+from pratique.store.graph import MAX_PORTS
 
 
 def compose(name: str) -> Service:
@@ -159,6 +160,16 @@ def test_map_counts_containers_and_forgets_those_that_are_gone(store: Store) -> 
         node.service.name: (node.containers, node.running, node.exposed) for node in store.graph.service_map().nodes
     }
     assert nodes == {"shop/web": (1, 0, 1), "shop/cart": (1, 1, 0)}
+
+
+def test_scan_of_ports_leaves_room_for_other_edges(store: Store) -> None:
+    put(store, WEB, CART, REDIS)
+    store.add_flows([flow(CART, "172.18.0.4", 6379, at=10.0), flow(WEB, "172.18.0.3", 9000, at=11.0)])
+    denied = [replace(flow(WEB, "172.18.0.3", port, at=100.0), verdict=FlowVerdict.DENIED) for port in range(1, 500)]
+    store.add_flows(denied)
+    drawn = store.graph.service_map()
+    assert {("shop/cart", "shop/redis", 6379, "allowed"), ("shop/web", "shop/cart", 9000, "allowed")} < edges(store)
+    assert (len(drawn.edges), drawn.edges_omitted) == (2 + MAX_PORTS, 499 - MAX_PORTS)
 
 
 def test_map_keeps_the_nodes_with_the_newest_traffic(store: Store) -> None:

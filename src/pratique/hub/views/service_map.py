@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Final, Literal
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 from msgspec import Meta, Struct
@@ -80,6 +80,8 @@ class Map(Struct, frozen=True):
     edges: tuple[MapEdge, ...]
     omitted: int
     """Nodes that had no room: those with the least recent traffic."""
+    edges_omitted: int = 0
+    """Edges that had no room: those of two services that have many newer ones, as after a scan of ports."""
 
 
 class EdgeAsk(Struct, frozen=True):
@@ -160,6 +162,7 @@ def draw(desk: Desk, ask: MapAsk) -> Map:
         ),
         edges=tuple(edges.values()),
         omitted=drawn.omitted,
+        edges_omitted=drawn.edges_omitted,
     )
 
 
@@ -246,7 +249,8 @@ def _edge(source: Service, target: Service, protocol: Protocol, port: int, hours
     """Return an edge without traffic."""
     ends = {"source": _id(source), "target": _id(target), "protocol": protocol.value, "port": port, "hours": hours}
     return MapEdge(
-        id=f"{ends['source']} {ends['target']} {protocol.value} {port}",
+        # Strangers choose names: with spaces in them, one edge could pass for another.
+        id=f"{quote(_id(source))} {quote(_id(target))} {protocol.value} {port}",
         source=_id(source),
         target=_id(target),
         label=f"{protocol.value} {port}" if port else protocol.value,
