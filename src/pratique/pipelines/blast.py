@@ -173,7 +173,7 @@ class _Answer:
             question=question,
             meaning=self._found.meaning,
             at=at,
-            threat=self._worst(affected, images),
+            threat=self._worst(),
             names=self._found.names,
             totals=Totals(
                 images=len(self._hit.images),
@@ -244,10 +244,9 @@ class _Answer:
     def _threat(self, severity: int, kev: bool) -> Threat:
         return Threat(_SEVERITIES[severity], kev, self._exploited.epss)
 
-    def _worst(self, affected: Iterable[Affected], images: Iterable[HitImage]) -> Threat:
-        threats = [one.threat for one in affected] + [self._threat(image.severity, image.kev) for image in images]
-        severity = max((threat.severity.rank for threat in threats), default=0)
-        return self._threat(severity, any(threat.kev for threat in threats))
+    def _worst(self) -> Threat:
+        hit = self._hit.images.values()
+        return self._threat(max((severity for severity, _ in hit), default=0), any(kev for _, kev in hit))
 
     def _images(self, images: Sequence[HitImage]) -> Iterable[AffectedImage]:
         carried = self._carried([image.number for image in images])

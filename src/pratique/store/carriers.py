@@ -112,7 +112,7 @@ class View:
         """Choose the images with packages; they are as bad as the flaws of these."""
         numbers = [package.number for package in packages]
         query = select(IMAGE_PACKAGES.c.image).where(among(self._connection, IMAGE_PACKAGES.c.package, numbers))
-        held = self._connection.execute(query).scalars()
+        held = self._connection.execute(query).scalars().all()
         bad = self._flawed(flaws, exploited)
         return self._hit({image: bad.get(image, (0, False)) for image in held})
 
@@ -138,7 +138,8 @@ class View:
         threats = {flaw.number: (flaw.severity, flaw.rule in exploited) for flaw in flaws}
         query = select(IMAGE_FLAWS.c.flaw, IMAGE_FLAWS.c.image)
         found: dict[int, tuple[int, bool]] = {}
-        for flaw, image in self._connection.execute(query.where(among(self._connection, IMAGE_FLAWS.c.flaw, threats))):
+        query = query.where(among(self._connection, IMAGE_FLAWS.c.flaw, threats))
+        for flaw, image in self._connection.execute(query).all():  # all() asks the driver once, not for each row
             threat, known = threats[flaw], found.get(image)
             found[image] = threat if known is None else (max(known[0], threat[0]), known[1] or threat[1])
         return found
@@ -150,7 +151,7 @@ class View:
             counted.image, counted.service, counted.present, counted.running, counted.exposed, counted.first_seen
         )
         query = query.where(among(self._connection, counted.image, images), counted.present > 0)
-        return Hit(images, [tuple(row) for row in self._connection.execute(query)])
+        return Hit(images, [tuple(row) for row in self._connection.execute(query).all()])
 
     # Where they are
 
@@ -168,7 +169,7 @@ class View:
         """Return service and container of all containers that are hit."""
         query = select(PRESENT.c.service, PRESENT.c.container)
         query = query.where(among(self._connection, PRESENT.c.image, hit.images))
-        return [(service, container) for service, container in self._connection.execute(query)]
+        return [(service, container) for service, container in self._connection.execute(query).all()]
 
     def loading(self, packages: Collection[str]) -> set[int]:
         """Return the services with a container that opened code of packages, named by their own or source's name."""
