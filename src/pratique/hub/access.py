@@ -39,9 +39,9 @@ async def identify(request: Request, store: Store) -> Caller:
         return Caller(session.role, f"console session {session.number}", session)
     kind, _, token = request.headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer" and 0 < len(token) <= _MAX_TOKEN:
-        role = await asyncio.to_thread(store.tokens.role, token.strip(), time.time())
-        if role is not None:
-            return Caller(Role(role), "console token")
+        known = await asyncio.to_thread(store.tokens.find, token.strip(), time.time())
+        if known is not None:
+            return Caller(Role(known.role), f"console token {known.name}")
     msg = "nobody is logged in" if not kind else "the token is not known, or it has expired"
     raise UnauthenticatedError(msg)
 

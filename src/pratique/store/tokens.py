@@ -6,10 +6,10 @@ hash is enough, and looking one up by its hash tells nothing by the time that it
 
 import hashlib
 import secrets
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Row, delete, insert, select
 
 from pratique.store.database import Database
 from pratique.store.encoding import text
@@ -41,7 +41,9 @@ class Tokens:
         return self._insert(name, role, now, expires_at)
 
     def create_ticket(self, role: str, now: float, expires_at: float) -> str:
-        """Make a ticket for one login and return it."""
+        """Make a ticket for one login and return it; tickets that have expired are forgotten."""
+        with self._database.write() as connection:
+            connection.execute(delete(TOKENS).where(TOKENS.c.name == _TICKET, TOKENS.c.expires_at <= now))
         return self._insert(_TICKET, role, now, expires_at)
 
     def all(self) -> list[TokenRecord]:
@@ -49,18 +51,16 @@ class Tokens:
         query = select(TOKENS).where(TOKENS.c.name != _TICKET).order_by(TOKENS.c.created_at.desc(), TOKENS.c.sha256)
         with self._database.read() as connection:
             rows = connection.execute(query).all()
-        return [TokenRecord(row.name, row.role, row.created_at, row.expires_at, row.sha256) for row in rows]
+        return [_record(row) for row in rows]
 
-    def role(self, token: str, now: float) -> str | None:
-        """Return the role of a program's token; None when there is no such token or it has expired."""
-        query = select(TOKENS.c.role, TOKENS.c.expires_at).where(
-            TOKENS.c.sha256 == _hash(token), TOKENS.c.name != _TICKET
-        )
+    def find(self, token: str, now: float) -> TokenRecord | None:
+        """Return a program's token; None when there is no such token or it has expired."""
+        query = select(TOKENS).where(TOKENS.c.sha256 == _hash(token), TOKENS.c.name != _TICKET)
         with self._database.read() as connection:
             row = connection.execute(query).first()
         if row is None or (row.expires_at is not None and row.expires_at <= now):
             return None
-        return str(row.role)
+        return _record(row)
 
     def redeem(self, ticket: str, now: float) -> str | None:
         """Use a ticket up and return its role; None when it was used, has expired or never was.
@@ -68,12 +68,13 @@ class Tokens:
         Of several that try at the same time one gets it.
         """
         this = (TOKENS.c.sha256 == _hash(ticket)) & (TOKENS.c.name == _TICKET)
+        with self._database.read() as connection:
+            row = connection.execute(select(TOKENS.c.role, TOKENS.c.expires_at).where(this)).first()
+        if row is None:  # whoever guesses never holds the lock that the agent writes under
+            return None
         with self._database.write() as connection:
-            connection.execute(delete(TOKENS).where(TOKENS.c.name == _TICKET, TOKENS.c.expires_at <= now))
-            role = connection.execute(select(TOKENS.c.role).where(this)).scalar()
-            if role is None or connection.execute(delete(TOKENS).where(this)).rowcount != 1:
-                return None
-        return str(role)
+            mine = connection.execute(delete(TOKENS).where(this)).rowcount == 1
+        return str(row.role) if mine and row.expires_at > now else None
 
     def revoke(self, name: str) -> int:
         """Delete the tokens with a name; return how many."""
@@ -88,6 +89,10 @@ class Tokens:
         with self._database.write() as connection:
             connection.execute(insert(TOKENS), row)
         return token
+
+
+def _record(row: Row[Any]) -> TokenRecord:
+    return TokenRecord(row.name, row.role, row.created_at, row.expires_at, row.sha256)
 
 
 def _hash(token: str) -> str:

@@ -84,6 +84,11 @@ def test_a_ticket_is_no_program_s_token(site: Site) -> None:
         {"Origin": "http://evil.example"},
         {"Origin": "http://127.0.0.1:9999"},
         {"Origin": "null"},
+        {"Origin": ""},
+        {"Origin": "http://["},
+        {"Origin": f"{ORIGIN}.evil.example"},
+        {"Origin": f"http://{HOST}@evil.example"},
+        {"Origin": "http://evil.example", "X-Forwarded-Host": "evil.example", "Forwarded": "host=evil.example"},
         {"Origin": ORIGIN, "Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
         {"Sec-Fetch-Site": "none"},
@@ -154,6 +159,22 @@ def test_a_program_s_token_works_until_it_expires_or_is_revoked(site: Site) -> N
     assert site.client(Authorization=f"Basic {good}").get(f"{API}/overview").status_code == 401
     assert site.store.tokens.revoke("good") == 1
     assert with_good.get(f"{API}/overview").status_code == 401
+
+
+def test_the_decision_log_names_the_token_that_changed_something(site: Site) -> None:
+    token = site.store.tokens.create("deployer", "operator", time.time(), None)
+    answer = site.client(Authorization=f"Bearer {token}").post(f"{API}/containers/{CUCKOO.id}/quarantine", json={})
+    assert answer.status_code == 200
+    assert site.store.quarantines.all()[0].source == "console token deployer"
+
+
+def test_a_second_login_in_a_browser_ends_the_first_session(site: Site) -> None:
+    client = site.log_in()
+    first = client.cookies["pratique_8470"]
+    now = time.time()
+    client.post("/login", data={"token": site.store.tokens.create_ticket("viewer", now, now + 60)})
+    assert client.cookies["pratique_8470"] != first
+    assert site.client(Cookie=f"pratique_8470={first}").get(f"{API}/overview").status_code == 401
 
 
 def test_logging_out_ends_the_session_for_good(site: Site) -> None:

@@ -29,15 +29,17 @@ def test_token_is_made_listed_and_revoked(host: Path, capsys: pytest.CaptureFixt
     assert run(["console", "token", "create", "--name", "ci", "--expires", "1d"]) == 0
     token = capsys.readouterr().out.strip()
     with _store() as store:
-        assert store.tokens.role(token, time.time()) == "viewer"
-        assert store.tokens.role(token, time.time() + 86_401) is None
+        found = store.tokens.find(token, time.time())
+        assert found is not None
+        assert (found.name, found.role) == ("ci", "viewer")
+        assert store.tokens.find(token, time.time() + 86_401) is None
     assert run(["console", "token", "list"]) == 0
     listed = capsys.readouterr().out
     assert re.search(r"^ci +viewer", listed, re.MULTILINE)
     assert token not in listed
     assert run(["console", "token", "revoke", "ci"]) == 0
     with _store() as store:
-        assert store.tokens.role(token, time.time()) is None
+        assert store.tokens.find(token, time.time()) is None
 
 
 @pytest.mark.parametrize(
