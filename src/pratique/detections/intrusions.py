@@ -6,12 +6,12 @@ from typing import Final
 from pratique.detections.shells import SHELLS, is_interpreter, names, script
 
 _SHELL: Final = r"(?:sudo\s+|nohup\s+)?(?:/\S{0,100}/)?(?:(?:ba|da|z|k|a)?sh|python[23]?|perl)\b(?!\s+-c)"
-_DECODER: Final = (
-    r"\b(?:base(?:64|32)\s+(?:-\w*d\w*|-D|--decode)|openssl\s+(?:enc\s+)?-?base64\s[^|;&\n]{0,80}-d"
-    r"|xxd\s+-\w*r\w*|uudecode|gunzip|zcat|gzip\s+-\w*d\w*|bunzip2|bzcat|unxz|xzcat|xz\s+-\w*d\w*|zstdcat)"
+_DECODER: Final = (  # what looks ahead and what is possessive tries nothing twice: the text is an enemy's
+    r"\b(?:base(?:64|32)\s+(?:-(?=\w*d)|-D|--decode)|openssl\s+(?:enc\s+)?-?base64\s[^|;&\n]{0,80}-d"
+    r"|xxd\s+-(?=\w*r)|uudecode|gunzip|zcat|gzip\s+-(?=\w*d)|bunzip2|bzcat|unxz|xzcat|xz\s+-(?=\w*d)|zstdcat)"
 )
 _DECODED: Final = re.compile(
-    rf"{_DECODER}[^|;&\n]{{0,2000}}(?:\|[^|;&\n]{{0,200}}){{0,8}}\|\s*{_SHELL}"
+    rf"{_DECODER}[^|;&\n]{{0,2000}}+(?:\|[^|;&\n]{{0,200}}+){{0,8}}\|\s*{_SHELL}"
     rf"|\b(?:eval|(?:ba|da|z|k|a)?sh\s+-c)\s+[\"']?(?:\$\(|`)[^)`\n]{{0,8000}}{_DECODER}"
 )
 _DECODED_CODE: Final = re.compile(

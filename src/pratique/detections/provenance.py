@@ -1,10 +1,13 @@
 """Where the programs of a run come from: who wrote the file, and whether he makes programs."""
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import islice, takewhile
 from typing import Final
+
+from msgspec import Struct
 
 from pratique.detections.lookups import Lookups
 from pratique.detections.shells import DOWNLOADERS
@@ -19,6 +22,17 @@ _BELOW: Final = re.compile(r"^(?:\.{0,2}/)+")
 _FOREIGN: Final = ExecFlag.UPPER | ExecFlag.MEMFD | ExecFlag.NOT_OVERLAY
 
 
+class _Files(Struct, frozen=True):
+    """What is known of the files that a name may mean."""
+
+    first: WriteEvent | None
+    """The first one's writer."""
+    made: bool
+    """All were written by makers."""
+    fetched: WriteEvent | None
+    """The first that was fetched from the network."""
+
+
 class Provenance:
     """Which program each process was when, and who wrote which file. It knows the whole run from the beginning."""
 
@@ -28,13 +42,14 @@ class Provenance:
         for event in sorted((event for event in sensed if isinstance(event, ExecEvent)), key=_time):
             self._programs[event.pid].append(event)
         self._writes: dict[str, WriteEvent] = {}
-        self._named: dict[str, set[str]] = defaultdict(set)
-        """File name → paths with it: who executes names a file as he likes, such as ``./hello``."""
         for write in sorted((event for event in recorded if isinstance(event, WriteEvent)), key=_time):
             path = _installed(write.path)
             if write.pid or path not in self._writes:  # nobody: it was renamed, or closed after the end
                 self._writes[path] = write
-                self._named[_name(path)].add(path)
+        self._reversed = sorted(path[::-1] for path in self._writes)
+        """Whoever executes names a file as he likes, such as ``./hello``: so paths are found by their ends."""
+        self._files: dict[str, _Files] = {}
+        """End of a path → what is known of the files that have it; each is looked up once, however often it is run."""
 
     def is_installed(self, event: WriteEvent) -> bool:
         """Tell whether a file was written by a maker, or found in its place after one had written it."""
@@ -45,20 +60,17 @@ class Provenance:
 
     def is_made(self, event: ExecEvent) -> bool:
         """Tell whether what is executed was made here by a maker, or is run by a package manager as its own script."""
-        writes = self._writes_of(event.filename)
-        if writes:
-            return all(self._is_maker(write.pid, write.at) for write in writes)
-        return self._is_maker(event.parent, event.at)
+        files = self._files_at(event.filename)
+        return files.made if files.first else self._is_maker(event.parent, event.at)
 
     def writer(self, path: str) -> WriteEvent | None:
         """Return who wrote a file in this run, as it is named where it is executed."""
-        return next(iter(self._writes_of(path)), None)
+        return self._files_at(path).first
 
     def fetched(self, path: str, at: float) -> WriteEvent | None:
         """Return who had fetched a file from the network, as it is named where it is run."""
-        return next(
-            (write for write in self._writes_of(path) if write.at <= at + SKEW_S and self._is_fetched(write)), None
-        )
+        write = self._files_at(path).fetched
+        return write if write is not None and write.at <= at + SKEW_S else None
 
     def runs(self, *programs: str) -> bool:
         """Tell whether a program of the image of one of these names was started, busybox' applets among them."""
@@ -75,12 +87,27 @@ class Provenance:
         program = programs[max(0, bisect_right(programs, at, key=_time) - 1)]
         return not program.flags & _FOREIGN and bool(_MAKERS.fullmatch(_name(program.filename)))
 
-    def _writes_of(self, path: str) -> list[WriteEvent]:
-        """Return the writes of a file; where it is named from somewhere, of every file that it may be."""
-        if path.startswith("/"):
-            return [self._writes[path]] if path in self._writes else []
-        end = f"/{_BELOW.sub('', path)}"
-        return [self._writes[known] for known in sorted(self._named.get(_name(path), ())) if known.endswith(end)]
+    def _files_at(self, path: str) -> "_Files":
+        """Return what is known of a file; where it is named from somewhere, of every file that it may be."""
+        end = path if path.startswith("/") else f"/{_BELOW.sub('', path)}"
+        key = path if path.startswith("/") else end[1:]
+        found = self._files.get(key)
+        if found is None:
+            found = self._files[key] = self._look_up(end, whole=path.startswith("/"))
+        return found
+
+    def _look_up(self, end: str, *, whole: bool) -> "_Files":
+        if whole:
+            writes = [self._writes[end]] if end in self._writes else []
+        else:
+            start = bisect_left(self._reversed, end[::-1])
+            paths = takewhile(lambda known: known.startswith(end[::-1]), islice(self._reversed, start, None))
+            writes = sorted((self._writes[known[::-1]] for known in paths), key=_time)
+        return _Files(
+            first=next(iter(writes), None),
+            made=all(self._is_maker(write.pid, write.at) for write in writes),
+            fetched=next((write for write in writes if self._is_fetched(write)), None),
+        )
 
 
 def _time(event: ExecEvent | WriteEvent) -> float:

@@ -21,8 +21,9 @@ _PIPED: Final = re.compile(
 )
 _SOCAT_SHELL: Final = re.compile(r"\b(?:exec|system):[\"']?\S{0,100}sh\b", re.IGNORECASE)
 _SOCAT_PEER: Final = re.compile(r"\b(?:tcp|udp|openssl|sctp)[46]?(?:-connect|-listen)?:", re.IGNORECASE)
-_SOCKET_SHELL: Final = re.compile(  # Python, Perl, Ruby, PHP: a socket, and a shell on it
-    r"\bsocket\b.{0,2000}(?:dup2|pty\.spawn|STDIN,).{0,500}\b(?:ba|da|z|k|a)?sh\b|\bfsockopen\(.{0,500}\bsh\b.{0,40}[<>]&",
+_SOCKET_SHELL: Final = re.compile(  # Python, Perl, Ruby, PHP: a socket, and a shell on it; nothing is tried twice
+    r"\A(?>.*?\bsocket\b)(?>.*?(?:dup2|pty\.spawn|STDIN,)).*?\b(?:ba|da|z|k|a)?sh\b"
+    r"|\A(?>.*?\bfsockopen\().*?\bsh\b.{0,40}[<>]&",
     re.DOTALL,
 )
 _INTERPRETERS: Final = re.compile(r"(?:python[\d.]*|perl[\d.]*|ruby[\d.]*|php[\d.]*|node)")
