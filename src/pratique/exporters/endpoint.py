@@ -6,7 +6,9 @@ thrown away, within bounds of size and time, and every answer closes the connect
 
 import asyncio
 import ipaddress
+import math
 import re
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final
@@ -16,6 +18,8 @@ from pratique.errors import HostError, UsageError
 _MAX_HEAD: Final = 8192
 _PATIENCE_S: Final = 5.0
 _MAX_READERS: Final = 16
+_KEPT_S: Final = 1.0
+"""However often it is asked for, the text is made once in so long: that takes from the guard's time."""
 _PORT: Final = re.compile(r"[0-9]{1,5}")
 _TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -48,13 +52,14 @@ async def serve_metrics(address: tuple[str, int], text: Callable[[], bytes]) -> 
     :raises HostError: when the address cannot be listened on
     """
     readers = asyncio.Semaphore(_MAX_READERS)
+    kept = _kept(text)
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             if not readers.locked():
                 async with readers, asyncio.timeout(_PATIENCE_S):
                     head = await reader.readuntil(b"\r\n\r\n")
-                    writer.write(_answer(head, text))
+                    writer.write(_answer(head, kept))
                     await writer.drain()
         writer.close()
 
@@ -65,6 +70,18 @@ async def serve_metrics(address: tuple[str, int], text: Callable[[], bytes]) -> 
         raise HostError(msg, hint="set PRATIQUE_METRICS to another address and port, or to 'off'") from error
     async with server:
         yield server.sockets[0].getsockname()[1]
+
+
+def _kept(text: Callable[[], bytes]) -> Callable[[], bytes]:
+    made, made_at = b"", -math.inf
+
+    def kept() -> bytes:
+        nonlocal made, made_at
+        if time.monotonic() - made_at > _KEPT_S:
+            made, made_at = text(), time.monotonic()
+        return made
+
+    return kept
 
 
 def _answer(head: bytes, text: Callable[[], bytes]) -> bytes:

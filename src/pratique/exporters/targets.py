@@ -19,6 +19,8 @@ from pratique.policy import strict
 MAX_BYTES: Final = 1 << 20
 MAX_TARGETS: Final = 50
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_URL: Final = re.compile(r"[\w+.-]+://[^\s`]+")
+"""Also where somebody put one in the place of something else."""
 _HINT: Final = "docs/notify.md shows an example"
 _TITLE: Final = "Pratique on $host: $summary"
 _LINE: Final = "$at $severity, $action: $title ($rule) $image $container $times"
@@ -76,6 +78,9 @@ def read_targets(path: Path) -> tuple[Target, ...]:
     :raises UsageError: when it cannot be used, naming the place but no URL
     """
     try:
+        if path.exists() and not path.is_file():  # a pipe might never begin, a device never end
+            msg = f"{path} is not a file"
+            raise UsageError(msg, hint=_HINT)
         with path.open("rb") as stream:
             text = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
@@ -97,11 +102,11 @@ def parse_targets(text: bytes, name: str) -> tuple[Target, ...]:
     try:
         document = strict.decode(text, Targets)
     except ValueError as error:
-        msg = f"{name} is not valid: {error}"
+        msg = f"{name} is not valid: {_URL.sub('…', str(error))}"
         raise UsageError(msg, hint=_HINT) from error
     fault = _fault(document)
     if fault:
-        msg = f"{name}: {fault}"
+        msg = f"{name}: {_URL.sub('…', fault)}"
         raise UsageError(msg, hint=_HINT)
     return document.targets
 

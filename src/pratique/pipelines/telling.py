@@ -128,9 +128,10 @@ async def _keep_notifying(path: Path, store: Store, account: Account, count: Cal
 
 
 async def _targets(path: Path, account: Account) -> tuple[Target, ...] | None:
-    try:
-        if path.exists() and path.stat().st_mode & 0o077:
+    with suppress(OSError):  # there is none, or not any more
+        if path.stat().st_mode & 0o077:
             account.warn(f"{path} holds secrets, and others may read or change it", f"chmod 600 {path}")
+    try:
         return await asyncio.to_thread(read_targets, path)
     except PratiqueError as error:
         account.warn(f"{error.what}; who was told is told on", error.hint)

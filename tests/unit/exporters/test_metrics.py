@@ -81,6 +81,23 @@ def test_silent_readers_do_not_keep_others_out() -> None:
     assert asyncio.run(conversation()).endswith(b"ok\n")
 
 
+def test_metrics_are_made_once_for_many_who_ask() -> None:
+    made = 0
+
+    def text() -> bytes:
+        nonlocal made
+        made += 1
+        return b"x"
+
+    async def conversation() -> None:
+        async with serve_metrics(("127.0.0.1", 0), text) as port:
+            for _ in range(10):
+                assert (await ask(port, b"GET /metrics HTTP/1.1\r\n\r\n")).endswith(b"\r\n\r\nx")
+
+    asyncio.run(conversation())
+    assert made < 10
+
+
 def test_address_that_is_taken_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = taken.getsockname()

@@ -1,11 +1,14 @@
 """The document of who is told: what is refused, and that no secret is shown."""
 
+import os
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pratique.errors import PratiqueError
-from pratique.exporters import parse_targets
+from pratique.exporters import parse_targets, read_targets
 from pratique.exporters.targets import Target
 from pratique.model import Severity
 
@@ -67,6 +70,27 @@ def test_no_error_shows_a_url(broken: str) -> None:
         parse_targets(f'targets: [{{name: a, url: "{SECRET}", {broken}}}]'.encode(), "notify.yaml")
     assert "p%40ss" not in str(error.value)
     assert "example" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        f'[{{name: "{SECRET}", url: "json://h"}}]',
+        f'[{{name: a, "{SECRET}": 1}}]',
+        f'[{{name: a, url: "json://h", at_least: "{SECRET}"}}]',
+        f'[{{name: a, url: "json://h", title: "${{{SECRET}}}"}}]',
+    ],
+)
+def test_no_error_shows_a_url_that_is_in_the_place_of_something_else(document: str) -> None:
+    with pytest.raises(PratiqueError) as error:
+        parse_targets(f"targets: {document}".encode(), "notify.yaml")
+    assert "p%40ss" not in str(error.value)
+
+
+def test_a_pipe_in_the_place_of_the_document_holds_nobody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "notify.yaml")
+    with pytest.raises(PratiqueError, match="is not a file"):
+        read_targets(tmp_path / "notify.yaml")
 
 
 def test_secret_is_shown_nowhere() -> None:
