@@ -103,17 +103,17 @@ def point_of_edge(page: Page, source: str, label: str) -> tuple[float, float]:
           const edge = graph.edges().filter(`[label = "${label}"]`)
             .filter((edge) => edge.source().data("label") === source)[0];
           const { x1, x2, y1, y2 } = edge.boundingBox({ includeLabels: false });
+          const seen = [];
           for (let step = 0; step < 4000; step++) {
-            const [x, y] = [x1 + ((x2 - x1) * (step % 80)) / 80, y1 + ((y2 - y1) * Math.floor(step / 80)) / 50];
-            if (graph.renderer().findNearestElement(x, y, true, false) !== edge[0]) continue;
-            const [box, zoom, pan] = [place.getBoundingClientRect(), graph.zoom(), graph.pan()];
-            return [box.x + x * zoom + pan.x, box.y + y * zoom + pan.y];
+            const at = [x1 + ((x2 - x1) * (step % 80)) / 80, y1 + ((y2 - y1) * Math.floor(step / 80)) / 50];
+            if (graph.renderer().findNearestElement(...at, true, false) === edge[0]) seen.push(at);
           }
-          return [0, 0];
+          const [x, y] = seen[Math.floor(seen.length / 2)];
+          const [box, zoom, pan] = [place.getBoundingClientRect(), graph.zoom(), graph.pan()];
+          return [box.x + x * zoom + pan.x, box.y + y * zoom + pan.y];
         }""",
         [source, label],
     )
-    assert x
     return x, y
 
 
