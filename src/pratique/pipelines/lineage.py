@@ -15,6 +15,8 @@ from pratique.store import PARDON, Condemnation, ImageRecord, Store
 
 _MAX_CONDEMNED: Final = 1_000
 """The newest so many; beyond, an image's id is still refused, but not its kin."""
+_MAX_WITNESSES: Final = 4
+"""Images that are asked what is in a base that they stand on; those with the fewest layers hide the least of it."""
 
 
 class Lineage(Struct, frozen=True):
@@ -42,10 +44,7 @@ class Lineage(Struct, frozen=True):
 
         :param before: what was first seen later says nothing
         """
-        near = (self.images[image_id] for image_id in self.by_lowest.get(layers[0] if layers else "", ()))
-        others = [
-            record.image for record in near if record.first_seen <= before and not self.is_condemned(record.image.id)
-        ]
+        others = self._near(layers, before)
         pulled = (
             len(image.layers)
             for image in others
@@ -53,6 +52,21 @@ class Lineage(Struct, frozen=True):
         )
         known = (Known(image.layers, self.commands.get(image.id, 0)) for image in others)
         return max(common_depth(layers, known), max(pulled, default=0))
+
+    def witnesses(self, base: Sequence[str], *, before: float) -> list[str]:
+        """Return images that stand on a base, which tell what is in it.
+
+        :param before: what was first seen later says nothing
+        """
+        on_it = [image for image in self._near(base, before) if image.layers[: len(base)] == tuple(base)]
+        return [image.id for image in sorted(on_it, key=lambda image: len(image.layers))[:_MAX_WITNESSES]]
+
+    def _near(self, layers: Sequence[str], before: float) -> list[ImageIdentity]:
+        """Return the images on the same lowest layer that nobody condemned."""
+        near = (self.images[image_id] for image_id in self.by_lowest.get(layers[0] if layers else "", ()))
+        return [
+            record.image for record in near if record.first_seen <= before and not self.is_condemned(record.image.id)
+        ]
 
 
 def read_lineage(store: Store, document: Document) -> Lineage:
@@ -81,7 +95,7 @@ def read_lineage(store: Store, document: Document) -> Lineage:
     listed = [image for entry in document.images for image in entry.ids]
     innocent = [image for image in dict.fromkeys([*listed, *verdicts]) if not known.is_condemned(image)]
     ground, commands = _ground(prints, store.families.fingerprints(innocent))
-    marrows = [_marrow(one, ground[image], commands, known, verdicts[image]) for image, one in prints.items()]
+    marrows = [_marrow(one, ground[image], commands, known, store, verdicts[image]) for image, one in prints.items()]
     return msgspec.structs.replace(known, marrows=tuple(marrows))
 
 
@@ -101,9 +115,18 @@ def _ground(
 
 
 def _marrow(
-    one: Fingerprint, ground: set[int], commands: frozenset[int], known: Lineage, verdict: Condemnation
+    one: Fingerprint, ground: set[int], commands: frozenset[int], known: Lineage, store: Store, verdict: Condemnation
 ) -> Marrow:
-    own = own_elements(one, frozenset(ground), known.base_depth(one.layers, before=verdict.at))
+    """Return what tells the kin of a condemned image.
+
+    What is in its base is nobody's own even if the image brings it once more in a layer of its own: else a bad image
+    could have all refused that stand on the same base.
+    """
+    depth = known.base_depth(one.layers, before=verdict.at)
+    if depth:
+        for witness in store.families.fingerprints(known.witnesses(one.layers[:depth], before=verdict.at)):
+            ground |= one.elements() & witness.elements(0, depth)
+    own = own_elements(one, frozenset(ground), depth)
     image = known.identity(one.image)
     name = image.name if image is not None else one.image.removeprefix("sha256:")[:12]
     return marrow(one, own, commands, name=name, reason=verdict.reason)

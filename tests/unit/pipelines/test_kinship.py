@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from msgspec import structs
+
 from pratique.model import Finding, FindingKind, ImageIdentity, Report, Severity
 from pratique.pipelines.kinship import Heir, Kinship
 from pratique.pipelines.recorder import Recorder
@@ -134,3 +136,26 @@ def test_an_image_whose_report_does_not_pass_inherits_nothing(tmp_path: Path) ->
         assert standing.heir is None
 
     book.run(work)
+
+
+def test_base_whose_files_a_bad_image_brings_once_more_is_still_nobodys_own(tmp_path: Path) -> None:
+    """Else one bad image would have everything refused that stands on the same base."""
+    make = Maker(6)
+    base = (make.layer(make.files(60, "usr")), make.layer(make.files(20, "usr/local")))
+    pulled = Made(base, ("/bin/sh",))
+    honest = Made((*base, make.layer(make.files(5, "srv"))), ("/srv/web",))
+    own = make.files(5, "opt")
+    again = {path: content for _, files in base for path, content in files.items()}
+    bad = Made((*base, make.layer({**again, **own})), ("/opt/x", "--go"))
+    copy = Made((*base, make.layer(own), make.layer(make.files(3, "pad"))), ("/opt/y",))
+
+    async def work(kinship: Kinship, store: Store) -> None:
+        known = report(pulled)
+        store.put_image(structs.replace(known.image, repo_digests=(f"hub.example/os@{known.image.id}",)), 1.0)
+        kinship.learn(pulled.fingerprint())
+        innocent = await scanned(kinship, store, honest)
+        await scanned(kinship, store, bad, MALWARE)
+        assert (await kinship.standing(innocent)).objection == ""
+        assert (await kinship.standing(await scanned(kinship, store, copy))).kin is not None
+
+    Book(tmp_path).run(work)
