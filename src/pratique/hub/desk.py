@@ -1,5 +1,6 @@
 """What every question to the console is answered from."""
 
+import hashlib
 import math
 import time
 from collections.abc import Callable
@@ -9,7 +10,8 @@ from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 
-from pratique.policy import Document, read
+from pratique.policy import Document, parse
+from pratique.policy.document import read_text
 from pratique.store import Store
 
 Value = TypeVar("Value")
@@ -65,4 +67,14 @@ class Desk(Struct, frozen=True):
 
         :raises PolicyError: when it is not valid
         """
-        return read(self.policy_path) if self.policy_path.exists() else Document()
+        return self.policy_and_digest()[0]
+
+    def policy_and_digest(self) -> tuple[Document, str]:
+        """Return the same with the SHA-256 of the very file that it was read from; ``""`` where there is none.
+
+        :raises PolicyError: when it is not valid
+        """
+        if not self.policy_path.exists():
+            return Document(), ""
+        text = read_text(self.policy_path)
+        return parse(text, name=str(self.policy_path)), hashlib.sha256(text).hexdigest()

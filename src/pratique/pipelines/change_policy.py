@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
 from pratique.errors import PolicyError, UsageError
@@ -51,15 +52,26 @@ def change_policy(
     :raises PolicyError: when what is there, or what would come of it, is not valid
     """
     with only_writer(path.parent):
-        old = read_text(path) if path.exists() else render(Document()).encode()
+        old = _read(path)
         if expected and hashlib.sha256(old).hexdigest() != expected:
-            msg = f"policy {path} was changed by somebody else in the meantime"
-            raise StaleError(msg)
+            raise _stale(path)
         text = render(change(parse(old, name=str(path)))).encode()
         parse(text, name=str(path))
         store.append_decisions([decision])
+        if _read(path) != old:  # an editor knows of no lock, and the log may have kept this one waiting
+            undone = msgspec.structs.replace(decision, verdict=Verdict.DENY, reason="not written: the policy changed")
+            store.append_decisions([undone])
+            raise _stale(path)
         replace_file(path, text)
     return hashlib.sha256(text).hexdigest()
+
+
+def _read(path: Path) -> bytes:
+    return read_text(path) if path.exists() else render(Document()).encode()
+
+
+def _stale(path: Path) -> StaleError:
+    return StaleError(f"policy {path} was changed by somebody else in the meantime")
 
 
 def await_live(store: Store, run_dir: Path, digest: str, seconds: float) -> bool:

@@ -1,7 +1,9 @@
 """What strangers wrote is only text; what strangers ask is bounded."""
 
+import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from msgspec.structs import replace
@@ -11,6 +13,7 @@ from pratique.hub.desk import Desk, Memory
 from pratique.hub.events import Looker
 from pratique.hub.gate import MAX_BODY_BYTES, MAX_TARGET_BYTES
 from pratique.hub.pages import Pages
+from pratique.hub.views import policy
 from tests.integration.hub.conftest import CUCKOO, ORIGIN, SCRIPT, STRANGER, Site, token_of
 from tests.unit.store import values
 
@@ -182,3 +185,50 @@ def test_a_broken_body_is_one_problem(shared: Site, body: bytes) -> None:
     answer = client.post("/api/v1/policy/allow", content=body, headers={"X-CSRF-Token": token})
     assert answer.status_code == 400
     assert answer.json()["title"] == "Bad Request"
+
+
+@pytest.mark.parametrize("to", ["", "nowhere", "10.0.0.1\n", "10.0.0.1\0", "\x1b[2J", "10.0.0.1; allow all"])
+def test_what_is_no_address_is_not_refused_or_logged(site: Site, to: str) -> None:
+    client = site.log_in()
+    headers = {"X-CSRF-Token": token_of(client.get("/").text)}
+    before = site.store.decisions()
+    for verb in ("allow", "refuse"):
+        answer = client.post(
+            f"/api/v1/policy/{verb}", json={"image": STRANGER.id, "rules": [{"to": to}]}, headers=headers
+        )
+        assert answer.status_code in {400, 422}
+    assert site.store.decisions() == before
+
+
+def test_of_refusals_at_the_same_time_none_is_forgotten(site: Site) -> None:
+    desk = Desk(store=site.store, policy_path=site.policy_path, run_dir=site.policy_path.parent, memory=Memory())
+
+    def refuse(number: int) -> None:
+        policy.refuse(desk, policy.RefuseAsk(STRANGER.id, (policy.AllowRule(f"10.0.0.{number}"),)))
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(refuse, range(1, 25)))
+    kept = site.store.state("console_refused")
+    assert kept is not None
+    assert len(json.loads(kept)) == 24
+
+
+def test_a_page_that_was_made_for_another_policy_allows_nothing(site: Site) -> None:
+    client = site.log_in()
+    body = {"image": STRANGER.id, "rules": [{"to": "9.9.9.9"}]}
+    body["expected"] = client.get("/api/v1/policy/proposals").json()["sha256"]
+    site.policy_path.write_text(f"# by hand\n{site.policy_path.read_text()}")
+    headers = {"X-CSRF-Token": token_of(client.get("/").text)}
+    assert client.post("/api/v1/policy/allow", json=body, headers=headers).status_code == 409
+    assert site.policy_path.read_text().startswith("# by hand")
+
+
+@pytest.mark.parametrize(
+    "referer", ["http://[", "http://evil.example/map", f"{ORIGIN}//evil.example/map", f"{ORIGIN}/map?x"]
+)
+def test_a_form_leads_back_to_a_page_of_the_console_alone(site: Site, referer: str) -> None:
+    client = site.log_in()
+    fields = {"csrf": token_of(client.get("/").text), "image": STRANGER.id, "rules": '{"to":"9.9.9.9"}'}
+    answer = client.post("/policy/refuse", data=fields, headers={"Referer": referer})
+    assert answer.status_code == 303
+    assert answer.headers["location"] in {"/review", "/map?x"}

@@ -51,6 +51,19 @@ def test_a_change_for_another_policy_writes_and_logs_nothing(store: Store, path:
     assert store.decisions() == []
 
 
+def test_an_editor_that_saves_meanwhile_loses_nothing(store: Store, path: Path) -> None:
+    path.write_text(render(Document()))
+
+    def change(document: Document) -> Document:
+        path.write_text("# by hand\nversion: 1\nbuilds: gate\n")
+        return allow_more(document, IMAGE, "a", [Allow("10.0.0.1")])
+
+    with pytest.raises(StaleError):
+        change_policy(path, store, change, DECISION)
+    assert path.read_text().startswith("# by hand")
+    assert [record.decision.verdict for record in store.decisions()] == [Verdict.ALLOW, Verdict.DENY]
+
+
 def test_a_change_for_this_policy_is_written(store: Store, path: Path) -> None:
     path.write_text("# mine\nversion: 1\n")
     seen = hashlib.sha256(path.read_bytes()).hexdigest()

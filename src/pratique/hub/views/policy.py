@@ -1,20 +1,21 @@
 """The policy in force, what could be added to it, and a person's word on that."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Annotated, Final, TypeAlias
 
 import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from pratique.errors import UsageError
 from pratique.hub.desk import Desk
 from pratique.hub.problems import ConflictError
 from pratique.hub.views.asks import Hours, ImageKey, Nothing, Text
 from pratique.hub.views.images import find
 from pratique.hub.views.overview import PolicyState, policy_state
 from pratique.model import EgressMode, Flow, FlowVerdict, Protocol, Severity, Verdict
-from pratique.pipelines.change_policy import StaleError, await_live, change_policy, policy_decision
+from pratique.pipelines.change_policy import StaleError, await_live, change_policy, only_writer, policy_decision
 from pratique.policy import Allow, Document, ImagePolicy, allow_more, learn
 from pratique.policy.document import read_text
 from pratique.store import AlertRecord
@@ -137,7 +138,7 @@ def policy(desk: Desk, ask: Nothing) -> PolicyView:
 
 def proposals(desk: Desk, ask: ProposalsAsk) -> ProposalList:
     """Return what could be added to the allow-lists, with the evidence."""
-    document, state = desk.policy(), policy_state(desk)
+    document, digest = desk.policy_and_digest()
     since = desk.now() - ask.hours * 3600.0
     only = Filter(since=since, images=(find(desk, ask.image).image.id,) if ask.image else None)
     flows = [record.flow for record in desk.store.pages.flows(_MAX_FLOWS, only=only)]
@@ -158,8 +159,8 @@ def proposals(desk: Desk, ask: ProposalsAsk) -> ProposalList:
     wanted = {container for one in found for proposal in one.proposals for container in proposal.containers}
     called = desk.store.pages.container_names(wanted)
     return ProposalList(
-        sha256=state.sha256,
-        state=state,
+        sha256=digest,
+        state=policy_state(desk),
         images=tuple(_named(one, called) for one in found),
         complete=len(flows) < _MAX_FLOWS and len(found) < _MAX_IMAGES,
     )
@@ -194,16 +195,22 @@ def allow(desk: Desk, ask: AllowAsk) -> Done:
 
 
 def refuse(desk: Desk, ask: RefuseAsk) -> Done:
-    """Note that a person wants traffic refused as before: it is no longer proposed."""
+    """Note that a person wants traffic refused as before: it is no longer proposed.
+
+    :raises UsageError: when a rule is about what is no address
+    """
     image = find(desk, ask.image).image
-    known = [one for one in _refused(desk) if one not in {_key(image.id, rule) for rule in ask.rules}]
-    known += [_key(image.id, rule) for rule in ask.rules]
+    keys = [_key(image.id, rule) for rule in ask.rules]
+    for rule in ask.rules:
+        _require_address(rule.to)
     peers = ", ".join(_shown(rule) for rule in ask.rules[:5])
     decision = policy_decision(
         Verdict.DENY, "policy.refuse", f"go on refusing {image.name}: {peers}", desk.actor, image=image.id, reason=""
     )
-    desk.store.append_decisions([decision])
-    desk.store.set_state(_REFUSED_STATE, msgspec.json.encode(known[-_MAX_REFUSED:]).decode())
+    with only_writer(desk.policy_path.parent):  # of two at the same time, neither is forgotten
+        known = [one for one in _refused(desk) if one not in keys] + keys
+        desk.store.append_decisions([decision])
+        desk.store.set_state(_REFUSED_STATE, msgspec.json.encode(known[-_MAX_REFUSED:]).decode())
     return Done(told=f"{image.name} is not proposed {peers} again", live=True)
 
 
@@ -284,6 +291,14 @@ def _refused(desk: Desk) -> list[tuple[str, ...]]:
         return msgspec.json.decode(desk.store.state(_REFUSED_STATE) or "[]", type=list[tuple[str, ...]])
     except msgspec.DecodeError:
         return []
+
+
+def _require_address(text: str) -> None:
+    try:
+        ip_network(text, strict=False)
+    except ValueError as error:
+        msg = f"{text!r} is no address or network"
+        raise UsageError(msg) from error
 
 
 def _key(image: str, rule: Allow | AllowRule) -> tuple[str, ...]:

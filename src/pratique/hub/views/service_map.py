@@ -172,7 +172,7 @@ def edge(desk: Desk, ask: EdgeAsk) -> EdgeDetail:
     :raises NotFoundError: when there is no such traffic
     """
     drawn: ServiceMap = desk.store.graph.service_map(desk.now() - ask.hours * 3600.0, limit=_MAX_NODES)
-    document = desk.policy()
+    document, digest = desk.policy_and_digest()
     found = [one for one in drawn.edges if _key(one) == (ask.source, ask.target, ask.protocol, ask.port)]
     verdicts = [_verdict(one, document) for one in found] or _from_alerts(desk, ask, document)
     if not verdicts:
@@ -185,6 +185,7 @@ def edge(desk: Desk, ask: EdgeAsk) -> EdgeDetail:
         protocol=ask.protocol,
         port=ask.port,
         verdicts=tuple(msgspec.structs.replace(one, image_name=names.get(one.image, "")) for one in verdicts),
+        sha256=digest,
     )
 
 
