@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pratique.errors import EngineError, PratiqueError
-from pratique.model import DriftMode, EgressMode, KernelPolicy
+from pratique.model import DriftMode, EgressMode, KernelPolicy, PublishedPort
 from pratique.pipelines.presence import agent_runs
 from pratique.runtime import Engine, EngineInfo
 from pratique.runtime.exposure import (
@@ -59,6 +60,7 @@ class ContainerFacts(Struct, frozen=True):
     """Sources of its mounts, symbolic links resolved."""
     cgroup: str = ""
     """Its cgroup in the unified hierarchy: ``/docker/<id>``; ``/``: it has none; empty: not known."""
+    published: tuple[PublishedPort, ...] = ()
 
 
 class EngineFacts(Struct, frozen=True):
@@ -116,7 +118,7 @@ async def _engine(docker_host: str) -> EngineFacts | str:
             for container in await engine.containers():
                 document = await engine.inspect_container(container.id) if container.running else None
                 if document is not None:
-                    containers.append(container_facts(document))
+                    containers.append(replace(container_facts(document), published=container.published))
             return EngineFacts(info=info, containers=tuple(containers))
     except EngineError as error:
         return error.what

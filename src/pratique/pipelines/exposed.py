@@ -1,10 +1,11 @@
 """The doctor's checks of the engine, its guard, and everybody who can command it. Pure."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import PurePath
 from typing import Any, Final
 
+from pratique.model import Protocol, PublishedPort
 from pratique.pipelines.checks import Check, fail, names, ok, warn
 from pratique.pipelines.examine import ContainerFacts, EngineFacts, Facts
 from pratique.runtime import EngineInfo
@@ -144,22 +145,28 @@ def _guard(facts: Facts) -> Check:
     )  # fmt: skip
 
 
-def open_endpoints(config: dict[str, Any] | str, processes: Sequence[EngineProcess]) -> list[str]:
+def open_endpoints(
+    config: dict[str, Any] | str, processes: Sequence[EngineProcess], published: Iterable[PublishedPort]
+) -> list[str]:
     """Return the TCP addresses on which the engine serves its API to clients without a certificate.
 
     :param config: the engine's ``daemon.json``, or why it cannot be read
+    :param published: ports of running containers: without the userland proxy the engine itself holds these
     """
     configured = [host for host in _configured(config, processes, "hosts") if host.startswith("tcp://")]
     if any(_true(value) for value in _configured(config, processes, "tlsverify")):
         return []
-    listeners = [listener for process in processes for listener in process.listeners]
+    held = {(port.address, port.port) for port in published if port.protocol is Protocol.TCP}
+    listeners = [one for process in processes for one in process.listeners if (one.address, one.port) not in held]
     listening = [str(listener) for listener in listeners if listener.port not in _SWARM_PORTS]
     metrics = _configured(config, processes, "metrics-addr")
     return [address for address in listening if address not in metrics] or configured
 
 
 def _tcp(facts: Facts) -> Check:
-    found = open_endpoints(facts.config, facts.processes)
+    containers = () if isinstance(facts.engine, str) else facts.engine.containers
+    published = [port for container in containers for port in container.published]
+    found = open_endpoints(facts.config, facts.processes, published)
     if found:
         return warn(
             "API on TCP", f"{names(found)} without client certificates", "whoever can connect is root on this host",

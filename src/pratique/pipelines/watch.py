@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from socket import gethostname
@@ -16,7 +16,7 @@ from pratique.detections import Detector, posture
 from pratique.errors import EngineError
 from pratique.guard import Guard, serve
 from pratique.guard.install import Target, install, uninstall
-from pratique.model import Decision, Flow, ImageId
+from pratique.model import Decision, Flow, ImageId, PublishedPort
 from pratique.pipelines.account import Account, Status
 from pratique.pipelines.admit import Admissions
 from pratique.pipelines.behaviours import Behaviours, detonate, sandbox_worker
@@ -242,7 +242,7 @@ class _Agent:
 
     async def _watch(self, sensor: Sensor, stop: asyncio.Event) -> None:
         parts = self._parts
-        self._judge_posture()
+        await self._judge_posture()
         observer = Observer(sensor, parts.subjects, parts.detector, parts.recorder, parts.loading, parts.recorded_flows)
         async with asyncio.TaskGroup() as tasks:
             running = [
@@ -273,9 +273,12 @@ class _Agent:
         parts.recorder.listen(responder.hear)
         return responder
 
-    def _judge_posture(self) -> None:
+    async def _judge_posture(self) -> None:
         processes = only_behind(self._settings.docker_host, engine_processes())
-        endpoints = open_endpoints(read_engine_config(self._settings.daemon_json), processes)
+        published: list[PublishedPort] = []
+        with suppress(EngineError):  # told by the follower
+            published += [port for one in await self._engine.containers() if one.running for port in one.published]
+        endpoints = open_endpoints(read_engine_config(self._settings.daemon_json), processes, published)
         for alert in posture(endpoints, time.time()):
             self._parts.recorder.alert(alert)
 

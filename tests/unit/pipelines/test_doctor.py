@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from pratique.model import Protocol, PublishedPort
 from pratique.pipelines.checks import Check, Status
 from pratique.pipelines.doctor import failed, judge
 from pratique.pipelines.examine import WHOLE_SENSOR, ContainerFacts, EngineFacts, Facts, Subject, container_facts
@@ -37,6 +38,8 @@ GOOD = Facts(
     plugin_answers=True,
     agent=True,
 )
+
+PUBLISHING = EngineFacts(INFO, (ContainerFacts("shop", published=(PublishedPort("0.0.0.0", 8080, Protocol.TCP, 80),)),))
 
 
 def check(name: str, facts: Facts) -> Check:
@@ -142,6 +145,7 @@ def test_what_is_open_or_weaker_warns_and_says_how_to_mend_it(name: str, facts: 
         ("API on TCP", dockerd("--tlsverify", "-H", "tcp://0.0.0.0:2376")),
         ("API on TCP", replace(GOOD, config={"hosts": ["tcp://0.0.0.0:2376"], "tlsverify": True})),
         ("API on TCP", dockerd(listeners=(Listener("0.0.0.0", 2377), Listener("0.0.0.0", 7946)))),
+        ("API on TCP", replace(dockerd(listeners=(Listener("0.0.0.0", 8080),)), engine=PUBLISHING)),
         ("API on TCP", dockerd("--metrics-addr=127.0.0.1:9323", listeners=(Listener("127.0.0.1", 9323),))),
         ("docker.sock", replace(GOOD, sockets=(replace(SOCKET, mode=0o600, members=("alice",)),))),
         ("engine socket", containers(ContainerFacts("a", mounts=("/var/lib/docker/volumes/v/_data",)))),
