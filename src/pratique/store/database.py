@@ -14,6 +14,8 @@ from pratique.store.schema import HEAD
 from pratique.store.sqlite import SqliteFile
 
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")
+_INVENTORY: Final = "0003"
+"""The revision that brings the inventory's tables."""
 
 
 class Database:
@@ -24,7 +26,7 @@ class Database:
     ) -> None:
         """Open and migrate.
 
-        :param fill: called after an upgrade, within its transaction: fills new tables from old ones
+        :param fill: called after an upgrade that brings the inventory's tables, within its transaction: fills them
         :param where: a path for SQLite, a URL for PostgreSQL
         :raises StoreError: when it is missing (read only), damaged, locked, not writable or from a newer version
         """
@@ -67,7 +69,7 @@ class Database:
             if revision != HEAD:
                 self._check_known(revision)
                 self._upgrade(connection)
-                if revision and self._fill is not None:
+                if "" < revision < _INVENTORY and self._fill is not None:
                     self._fill(connection)
 
     def _check_revision(self, revision: str) -> None:
