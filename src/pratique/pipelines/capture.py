@@ -39,7 +39,7 @@ async def capture(
     :param path: of a new file
     :param source: who asks, for the decision log
     :param pause: have the container's processes stand still while they are read
-    :raises UsageError: when the container is gone, or the file is there already or cannot be written
+    :raises UsageError: when the container is gone, or the file is there already or cannot be written, to its end
     """
     inspected = await engine.inspect_container(container.id)
     if inspected is None:
@@ -47,11 +47,15 @@ async def capture(
         raise UsageError(msg)
     at = time.time()
     about = {"container": container.id, "name": container.name, "image": container.image, "at": f"{at:.3f}"}
-    with Evidence(path, about) as evidence:
-        async with _standing_still(engine, inspected, wanted=pause):
-            processes = await asyncio.to_thread(capture_processes, evidence, container.id)
-            changes = await asyncio.to_thread(capture_changes, evidence, inspected)
-        await asyncio.to_thread(_add_known, evidence, store, container, inspected)
+    try:
+        with Evidence(path, about) as evidence:
+            async with _standing_still(engine, inspected, wanted=pause):
+                processes = await asyncio.to_thread(capture_processes, evidence, container.id)
+                changes = await asyncio.to_thread(capture_changes, evidence, inspected)
+            await asyncio.to_thread(_add_known, evidence, store, container, inspected)
+    except OSError as error:
+        msg = f"container {container.name} cannot be captured: {error.strerror or error}"
+        raise UsageError(msg, hint="is there room on the disk?") from error
     decision = Decision(
         at=at,
         verdict=Verdict.ALLOW,

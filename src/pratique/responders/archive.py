@@ -1,5 +1,6 @@
 """An archive of evidence: every member has its hash in a manifest, which is the last member."""
 
+import contextlib
 import gzip
 import hashlib
 import io
@@ -62,11 +63,13 @@ class Evidence:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
-            self._close_with_manifest()
-        else:
-            self._file.close()
-            self._beside.unlink(missing_ok=True)
+        try:
+            if kind is None:
+                self._close_with_manifest()
+        finally:
+            self._beside.unlink(missing_ok=True)  # it is there only if something failed
+            with contextlib.suppress(OSError):  # what is still to be written has no room either
+                self._file.close()
 
     def add(self, name: str, content: bytes) -> None:
         """Add a member."""

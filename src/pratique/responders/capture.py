@@ -1,40 +1,63 @@
 """Takes evidence of a container into an archive, while it runs or after it stopped; nothing in it is changed."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from pratique.responders.archive import Evidence
 from pratique.responders.changes import MAX_ENTRIES, Change, walk
-from pratique.responders.processes import network_of, pids_of, read_maps, read_process, read_sockets
+from pratique.responders.processes import (
+    MAX_PROCESSES,
+    Process,
+    network_of,
+    pids_of,
+    read_maps,
+    read_process,
+    read_sockets,
+)
 
 MAX_FILE_BYTES: Final = 16 << 20
 """Of one changed file."""
 MAX_FILES_BYTES: Final = 512 << 20
 """Of all changed files together."""
+MAX_TABLES_BYTES: Final = 64 << 20
+"""Of sockets and memory maps: thousands of processes may have maps of megabytes each."""
 MAX_SECONDS: Final = 120.0
+"""For each of the two parts."""
 
 
-def capture_processes(evidence: Evidence, container_id: str) -> int:
-    """Add the processes of a container, their memory maps, and the sockets of their networks; return how many."""
+def capture_processes(evidence: Evidence, container_id: str, seconds: float = MAX_SECONDS) -> int:
+    """Add the processes of a container, the sockets of their networks, and their memory maps; return how many."""
     pids = pids_of(container_id)
     processes = [process for pid in pids if (process := read_process(pid)) is not None]
     evidence.add_json("processes.json", processes)
-    for process in processes:
-        if maps := read_maps(process.pid):
-            evidence.add(f"maps/{process.pid}", maps)
-    seen: set[str] = set()
-    for process in processes:
-        network = network_of(process.pid)
-        if not network or network in seen:
-            continue
-        seen.add(network)
-        for name, content in read_sockets(process.pid):
-            evidence.add(f"sockets/{len(seen)}/{name}", content)
+    left, deadline = MAX_TABLES_BYTES, time.monotonic() + seconds
+    for name, content in _tables(processes):
+        evidence.add(name, content)
+        left -= len(content)
+        if left <= 0 or time.monotonic() > deadline:
+            evidence.note(f"sockets and memory maps are missing after {name}")
+            break
     if not processes:
         evidence.note("no process of the container was running")
+    if len(pids) >= MAX_PROCESSES:
+        evidence.note(f"there were {MAX_PROCESSES} processes or more: the rest is missing")
     return len(processes)
+
+
+def _tables(processes: Sequence[Process]) -> Iterator[tuple[str, bytes]]:
+    """Yield the sockets of each network once, then the memory maps of each process: member, content."""
+    networks: set[str] = set()
+    for process in processes:
+        network = network_of(process.pid)
+        if network and network not in networks:
+            networks.add(network)
+            for name, content in read_sockets(process.pid):
+                yield f"sockets/{len(networks)}/{name}", content
+    for process in processes:
+        if maps := read_maps(process.pid):
+            yield f"maps/{process.pid}", maps
 
 
 def capture_changes(evidence: Evidence, inspected: Mapping[str, Any], seconds: float = MAX_SECONDS) -> int:

@@ -59,12 +59,12 @@ def _walk(folder: int, prefix: str, depth: int) -> Iterator[tuple[Change, int | 
         except OSError:
             continue  # it is gone
         try:
-            yield from _entry(place, f"{prefix}/{name}", folder, name, depth)
+            yield from _entry(place, f"{prefix}/{name}", depth)
         finally:
             os.close(place)
 
 
-def _entry(place: int, path: str, folder: int, name: str, depth: int) -> Iterator[tuple[Change, int | None]]:
+def _entry(place: int, path: str, depth: int) -> Iterator[tuple[Change, int | None]]:
     facts = os.fstat(place)
     if stat.S_ISREG(facts.st_mode):
         content = os.open(f"/proc/self/fd/{place}", os.O_RDONLY | os.O_CLOEXEC)
@@ -81,7 +81,10 @@ def _entry(place: int, path: str, folder: int, name: str, depth: int) -> Iterato
         finally:
             os.close(inside)
     elif stat.S_ISLNK(facts.st_mode):
-        yield _change(path, "link", facts, target=os.readlink(name, dir_fd=folder)), None
+        yield (
+            _change(path, "link", facts, target=os.readlink("", dir_fd=place)),
+            None,
+        )  # by name it may be another by now
     elif stat.S_ISCHR(facts.st_mode) and facts.st_rdev == 0:
         yield _change(path, "removed", facts), None  # overlayfs writes a whiteout so
     else:

@@ -9,11 +9,13 @@ from typing import Final
 
 from msgspec import Struct
 
-MAX_PROCESSES: Final = 4096
+MAX_PROCESSES: Final = 1024
 _MAX_TEXT: Final = 64 << 10
 _MAX_MAPS: Final = 4 << 20
 _MAX_TABLE: Final = 4 << 20
-_MAX_DESCRIPTORS: Final = 1024
+_MAX_WORDS: Final = 256
+_MAX_DESCRIPTORS: Final = 256
+"""Of one process: all processes together have to fit into memory."""
 _STATUS: Final = frozenset({"Name", "State", "Tgid", "PPid", "Uid", "Gid", "Threads", "CapEff", "CapBnd", "Seccomp"})
 _TABLES: Final = ("tcp", "tcp6", "udp", "udp6", "raw", "raw6", "unix", "packet", "arp", "route", "ipv6_route", "dev")
 
@@ -32,7 +34,7 @@ class Process(Struct, frozen=True):
 
 
 def pids_of(container_id: str) -> list[int]:
-    """Return the processes in the cgroups of a container, the oldest number first."""
+    """Return the processes in the cgroups of a container, the lowest number first; at most :data:`MAX_PROCESSES`."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and container_id in _text(entry / "cgroup"):
@@ -51,10 +53,10 @@ def read_process(pid: int) -> Process | None:
     return Process(
         pid=pid,
         status={name: value.strip() for name, value in status.items() if name in _STATUS},
-        arguments=tuple(_text(root / "cmdline").split("\0")[:-1]),
+        arguments=tuple(_words(root / "cmdline")),
         program=_link(root / "exe"),
         folder=_link(root / "cwd"),
-        environment=tuple(entry.partition("=")[0] for entry in _text(root / "environ").split("\0") if "=" in entry),
+        environment=tuple(entry.partition("=")[0] for entry in _words(root / "environ") if "=" in entry),
         descriptors=_descriptors(root / "fd"),
     )
 
@@ -83,6 +85,11 @@ def _descriptors(folder: Path) -> dict[str, str]:
     except OSError:
         return {}
     return {str(number): _link(folder / str(number)) for number in numbers}
+
+
+def _words(path: Path) -> list[str]:
+    """Return the texts in a file of /proc, each of which ends with a zero."""
+    return _text(path).split("\0", _MAX_WORDS)[:-1][:_MAX_WORDS]
 
 
 def _text(path: Path) -> str:

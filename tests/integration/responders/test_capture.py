@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import subprocess
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import docker
 import pytest
 
+from pratique.errors import UsageError
 from pratique.pipelines.capture import Captured, capture
 from pratique.runtime import Engine
 from pratique.store import Store
@@ -74,3 +76,28 @@ def test_stopped_container_still_tells_what_it_wrote(
     done = captured(engine, container.id, tmp_path, pause=True)
     assert members(done.path)["files/left"] == b"left\n"
     assert "no process of the container was running" in done.notes
+
+
+def test_capture_onto_a_full_disk_is_an_error_and_leaves_nothing(
+    engine: ThrowAwayEngine, client: docker.DockerClient, tmp_path: Path
+) -> None:
+    script = "busybox dd if=/dev/urandom of=/big bs=1M count=4 2>/dev/null"
+    container = client.containers.run("alpine-like/base:1", ["sh", "-c", script], detach=True)
+    container.wait()
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", disk], check=True)
+
+    async def work() -> None:
+        with Store.open(tmp_path / "store.db") as store:
+            async with Engine.connect(engine.url) as engine_client:
+                known = await engine_client.container(str(container.id))
+                assert known is not None
+                await capture(engine_client, store, known, disk / "evidence.tar.gz", source="user test")
+
+    try:
+        with pytest.raises(UsageError, match="No space left"):
+            asyncio.run(work())
+        assert list(disk.iterdir()) == []
+    finally:
+        subprocess.run(["umount", disk], check=True)

@@ -1,6 +1,7 @@
 """A container's own layer, as a hostile container may leave it."""
 
 import os
+import threading
 from pathlib import Path
 
 from pratique.responders.changes import MAX_DEPTH, walk
@@ -51,3 +52,24 @@ def test_depth_is_bounded(tmp_path: Path) -> None:
 def test_names_that_are_no_text_become_text(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"\xff\n")).write_bytes(b"x")
     assert found(tmp_path) == {"/?\n": ("file", b"x")}
+
+
+def test_names_that_change_their_kind_meanwhile_do_not_break_it(tmp_path: Path) -> None:
+    """A container may put a file in the place of a link between two looks."""
+    ended = threading.Event()
+
+    def swap() -> None:
+        while not ended.is_set():
+            (tmp_path / "next").symlink_to("x")
+            (tmp_path / "next").replace(tmp_path / "a")
+            (tmp_path / "next").write_text("x")
+            (tmp_path / "next").replace(tmp_path / "a")
+
+    container = threading.Thread(target=swap)
+    container.start()
+    try:
+        kinds = {change.kind for _ in range(3000) for change, _ in walk(tmp_path)}
+    finally:
+        ended.set()
+        container.join()
+    assert kinds <= {"file", "link"}
