@@ -65,13 +65,17 @@ class Console(Struct, frozen=True):
     host: str = platform.node()
 
 
-def create_app(console: Console, desk: Desk) -> ASGIApp:
-    """Return the application."""
-    return _Application(console, desk).gate
+def create_app(console: Console, desk: Desk, stopping: asyncio.Event | None = None) -> ASGIApp:
+    """Return the application.
+
+    :param stopping: set when the server is told to stop; streams end then, and it need not wait for them
+    """
+    return _Application(console, desk, stopping or asyncio.Event()).gate
 
 
 class _Application:
-    def __init__(self, console: Console, desk: Desk) -> None:
+    def __init__(self, console: Console, desk: Desk, stopping: asyncio.Event) -> None:
+        self._stopping = stopping
         self._console = console
         self._desk = desk
         self._pages = Pages(console.host)
@@ -98,12 +102,17 @@ class _Application:
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
         del app
         self._limiter = anyio.CapacityLimiter(_THREADS)
-        looking = asyncio.ensure_future(self._broadcast.run())
+        tasks = {asyncio.ensure_future(self._broadcast.run()), asyncio.ensure_future(self._end_streams())}
         try:
             yield
         finally:
-            looking.cancel()
-            await asyncio.wait({looking})
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+    async def _end_streams(self) -> None:
+        await self._stopping.wait()
+        self._broadcast.end()
 
     def _routes(self) -> list[Route]:
         routes = [
@@ -231,7 +240,8 @@ class _Application:
         ends = time.monotonic() + 3600.0  # a program's token may be revoked: it comes again
         holds = (lambda: time.monotonic() < ends) if session is None else partial(self._sessions.is_open, session)
         headers = {"X-Accel-Buffering": "no"}
-        return StreamingResponse(self._broadcast.stream(holds), media_type="text/event-stream", headers=headers)
+        events = self._broadcast.stream(holds, caller.name)
+        return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
     async def _asset(self, request: Request) -> Response:
         found = assets.load().find(request.path_params["version"], request.path_params["name"])

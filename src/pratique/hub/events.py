@@ -9,7 +9,7 @@ import logging
 import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 import anyio.to_thread
@@ -28,6 +28,8 @@ from pratique.store.pages import Filter
 
 _LOG: Final = logging.getLogger(__name__)
 MAX_LISTENERS: Final = 32
+MAX_OF_ONE: Final = 8
+"""Streams of one session or token: it leaves others theirs. A browser has no more than six to one place."""
 _LOOK_EVERY_S: Final = 0.25
 _REST_S: Final = 1.0
 """Between two looks when nobody listens."""
@@ -139,7 +141,9 @@ class Broadcast:
     def __init__(self, desk: Desk, row: Row) -> None:
         self._desk = desk
         self._row = row
-        self._listeners: set[asyncio.Queue[bytes]] = set()
+        self._listeners: dict[asyncio.Queue[bytes], str] = {}
+        """What waits for each page, and whose it is."""
+        self._over = False
         self._recent: deque[tuple[float, bytes]] = deque(maxlen=_WAITING)
         self._wanted = asyncio.Event()
 
@@ -177,37 +181,51 @@ class Broadcast:
                 try:
                     listener.put_nowait(event)
                 except asyncio.QueueFull:
-                    self._listeners.discard(listener)
+                    del self._listeners[listener]
                     break
 
     @contextmanager
-    def _listening(self) -> Iterator[asyncio.Queue[bytes]]:
+    def _listening(self, owner: str) -> Iterator[asyncio.Queue[bytes]]:
         queue: asyncio.Queue[bytes] = asyncio.Queue(_WAITING + 1)
         begin = time.monotonic() - _REPLAYED_S
         for at, event in self._recent:
             if at >= begin:
                 queue.put_nowait(event)
-        self._listeners.add(queue)
+        self._listeners[queue] = owner
         self._wanted.set()
         try:
             yield queue
         finally:
-            self._listeners.discard(queue)
+            self._listeners.pop(queue, None)
 
-    def stream(self, holds: Callable[[], bool]) -> AsyncIterator[bytes]:
+    def stream(self, holds: Callable[[], bool], owner: str) -> AsyncIterator[bytes]:
         """Return the events for one page, for as long as ``holds`` says so.
 
+        :param owner: whose page it is
         :raises TooManyError: when too many pages are open
         """
-        if len(self._listeners) >= MAX_LISTENERS:
-            msg = f"{MAX_LISTENERS} pages are open already"
+        if not self._has_room(owner):
+            msg = f"{MAX_OF_ONE} pages of yours or {MAX_LISTENERS} in all are open already"
             raise TooManyError(msg, hint="close some; they show what is new only when they are loaded again")
-        return self._stream(holds)
+        return self._stream(holds, owner)
 
-    async def _stream(self, holds: Callable[[], bool]) -> AsyncIterator[bytes]:
-        with self._listening() as queue:
+    def end(self) -> None:
+        """Let all pages go: the console ends."""
+        self._over = True
+        for listener in self._listeners:
+            with suppress(asyncio.QueueFull):
+                listener.put_nowait(b"")
+
+    def _has_room(self, owner: str) -> bool:
+        own = sum(other == owner for other in self._listeners.values())
+        return len(self._listeners) < MAX_LISTENERS and own < MAX_OF_ONE
+
+    async def _stream(self, holds: Callable[[], bool], owner: str) -> AsyncIterator[bytes]:
+        if not self._has_room(owner):  # many asked at once, and this one comes after those who found room
+            return
+        with self._listening(owner) as queue:
             yield b"retry: 2000\n\n"
-            while holds() and queue in self._listeners:
+            while holds() and queue in self._listeners and not self._over:
                 try:
                     async with asyncio.timeout(_BEAT_S):
                         event = await queue.get()

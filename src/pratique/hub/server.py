@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from typing import Final
 
 from granian.constants import HTTPModes, Interfaces
@@ -25,6 +26,7 @@ _NICENESS: Final = 5
 _HEAD_MS: Final = 5000
 """How long a client may take for the head of a request."""
 _MAX_BUFFER: Final = 64 << 10
+_END_WITHIN_S: Final = 3.0
 
 
 def names_of(address: Address, others: str) -> Names:
@@ -44,11 +46,12 @@ def serve(desk: Desk, address: Address, names: Names, *, with_parent: bool) -> N
     :raises HostError: when the port is taken
     """
     require_free(address)
-    app = create_app(Console(names=names, cookie=f"pratique_{address.port}"), desk)
-    asyncio.run(_serve(app, address, with_parent=with_parent))
+    stopping = asyncio.Event()
+    app = create_app(Console(names=names, cookie=f"pratique_{address.port}"), desk, stopping)
+    asyncio.run(_serve(app, address, stopping, with_parent=with_parent))
 
 
-async def _serve(app: object, address: Address, *, with_parent: bool) -> None:
+async def _serve(app: object, address: Address, stopping: asyncio.Event, *, with_parent: bool) -> None:
     server = Server(
         app,
         address.host,
@@ -62,12 +65,20 @@ async def _serve(app: object, address: Address, *, with_parent: bool) -> None:
         log_enabled=False,
     )
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        if not stopping.is_set():
+            stopping.set()
+            server.stop()  # type: ignore[no-untyped-call]  # granian leaves it out
+            # It waits for every connection, and a browser that takes nothing would keep it, and the port, for ever.
+            loop.call_later(_END_WITHIN_S, os._exit, 0)
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, server.stop)
+        loop.add_signal_handler(number, stop)
     if with_parent:
         os.nice(_NICENESS)
         server.on_startup(_announce)
-        loop.add_reader(sys.stdin.fileno(), _on_input, loop, server)
+        loop.add_reader(sys.stdin.fileno(), _on_input, loop, stop)
     await server.serve()
 
 
@@ -75,10 +86,10 @@ def _announce() -> None:
     print("serving", flush=True)  # noqa: T201  # whoever started this waits for it
 
 
-def _on_input(loop: asyncio.AbstractEventLoop, server: Server) -> None:
+def _on_input(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
     if not os.read(sys.stdin.fileno(), 4096):
         loop.remove_reader(sys.stdin.fileno())
-        server.stop()  # type: ignore[no-untyped-call]  # granian leaves it out
+        stop()
 
 
 def require_free(address: Address) -> None:

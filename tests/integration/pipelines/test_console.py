@@ -1,9 +1,12 @@
 """The console's process beside an agent: where it comes from, and what is told when there is none."""
 
 import asyncio
+import http.client
 import os
 import socket
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -34,11 +37,16 @@ class Said:
     def status(self, status: Status) -> None: ...
 
 
-def _told_first(folder: Path) -> str:
+@pytest.fixture
+def site(tmp_path: Path) -> tuple[str, dict[str, str]]:
+    """Return the address of a console and the environment of its process."""
     with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    address = f"127.0.0.1:{port}"
-    environment = {**os.environ, "PRATIQUE_STATE_DIR": str(folder), "PRATIQUE_CONSOLE": address}
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    return address, {**os.environ, "PRATIQUE_STATE_DIR": str(tmp_path), "PRATIQUE_CONSOLE": address}
+
+
+def _told_first(folder: Path, site: tuple[str, dict[str, str]]) -> str:
+    address, environment = site
 
     async def story() -> str:
         said = Said()
@@ -51,17 +59,58 @@ def _told_first(folder: Path) -> str:
 
 
 def test_nothing_is_imported_from_the_directory_that_the_agent_is_started_in(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, site: tuple[str, dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     somebody_s = tmp_path / "somebody's"
     somebody_s.mkdir()
     (somebody_s / "pratique.py").write_text("raise SystemExit('pratique: this ran as root')")
     monkeypatch.chdir(somebody_s)
-    assert _told_first(tmp_path).startswith("console: http://127.0.0.1:")
+    assert _told_first(tmp_path, site).startswith("console: http://127.0.0.1:")
 
 
 def test_a_process_that_cannot_be_started_is_told_and_tried_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, site: tuple[str, dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "nothing"))
-    assert _told_first(tmp_path) == "the console ended: No such file or directory; it starts again in 2 s"
+    assert _told_first(tmp_path, site) == "the console ended: No such file or directory; it starts again in 2 s"
+
+
+def _connected(address: str) -> http.client.HTTPConnection:
+    """Return a connection, as soon as the console listens."""
+    deadline = time.monotonic() + 30
+    while True:
+        connection = http.client.HTTPConnection(address)
+        try:
+            connection.connect()
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        else:
+            return connection
+
+
+@pytest.mark.parametrize("told", ["the parent is gone", "terminate"])
+def test_a_page_that_is_open_and_takes_nothing_does_not_keep_the_console(
+    tmp_path: Path, site: tuple[str, dict[str, str]], told: str
+) -> None:
+    address, environment = site
+    with Store.open(tmp_path / "pratique.db") as store:
+        ticket = store.tokens.create_ticket("viewer", time.time(), time.time() + 60)
+    command = [sys.executable, "-P", "-m", "pratique", "console", "serve", "--with-parent"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"serving\n"
+        login = _connected(address)
+        login.request("POST", "/login", f"token={ticket}", {"Origin": f"http://{address}"})
+        cookie = login.getresponse().headers["Set-Cookie"].partition(";")[0]
+        page = http.client.HTTPConnection(address)
+        page.request("GET", "/events", headers={"Cookie": cookie})
+        assert page.getresponse().status == 200
+        if told == "terminate":
+            process.terminate()
+        else:
+            process.stdin.close()
+        assert process.wait(30) == 0
+        page.close()
+        login.close()
