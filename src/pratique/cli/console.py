@@ -10,9 +10,16 @@ from pratique.cli.listing import Span, local_time, print_table
 from pratique.config import load
 from pratique.errors import UsageError
 from pratique.hub.desk import Desk, Memory
-from pratique.hub.server import names_of, serve
+from pratique.hub.server import names_of, require_free, serve
 from pratique.hub.sessions import Role
-from pratique.pipelines.console import NO_CONSOLE, TICKET_S, Address, login_link, parse_address
+from pratique.pipelines.console import (
+    NO_CONSOLE,
+    TICKET_S,
+    Address,
+    login_link,
+    parse_address,
+    require_ours,
+)
 from pratique.store import Store
 
 _ROLES: Final = click.Choice([role.value for role in Role])
@@ -33,7 +40,12 @@ def serve_(with_parent: bool) -> None:
     options = load()
     with Store.open(options.store) as store:
         address = _address(options.console)
+        if not with_parent and not address.private:
+            click.echo(
+                "warning: other machines can reach it, without TLS: put a proxy with TLS in front of it", err=True
+            )
         if not with_parent:
+            require_free(address)
             link = login_link(store, address.url, Role.OPERATOR)
             click.echo(f"{link}\n(logs in once, within {TICKET_S / 60:.0f} minutes; Ctrl-C ends)")
         desk = Desk(
@@ -51,8 +63,10 @@ def serve_(with_parent: bool) -> None:
 def login(role: str) -> None:
     """Print a link that logs a browser in, once."""
     options = load()
+    address = _address(options.console)
+    require_ours(address.port)
     with Store.open(options.store) as store:
-        click.echo(login_link(store, _address(options.console).url, Role(role)))
+        click.echo(login_link(store, address.url, Role(role)))
     click.echo(f"it logs in once, within {TICKET_S / 60:.0f} minutes", err=True)
 
 

@@ -2,16 +2,18 @@
 
 import asyncio
 import ipaddress
+import os
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
 
-from pratique.errors import StoreError, UsageError
+from pratique.errors import HostError, StoreError, UsageError
 from pratique.pipelines.account import Account
 from pratique.store import Store
 
@@ -19,6 +21,8 @@ NO_CONSOLE: Final = "off"
 """The option's value that says that there is to be none."""
 TICKET_S: Final = 600.0
 """How long a link that logs in is good."""
+_LISTEN: Final = "0A"
+"""How the kernel's table of sockets writes that one listens."""
 _FIRST_WAIT_S: Final = 1.0
 _LONGEST_WAIT_S: Final = 60.0
 _GOOD_AFTER_S: Final = 30.0
@@ -72,6 +76,26 @@ class ConsoleSettings(Struct, frozen=True):
     """The whole environment of the process."""
     invite: bool
     """Tell a link that logs in; otherwise only how to get one, since a journal has many readers."""
+
+
+def require_ours(port: int) -> None:
+    """Check that nobody else listens on the console's port.
+
+    The link of a login hands its ticket to whoever answers there. While no console runs, any user of the host may take
+    the port, wait for the link to be opened, and use the ticket when the console is back.
+
+    :raises HostError: when another user listens there
+    """
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            lines = Path(table).read_text().splitlines()[1:]
+        except OSError:  # no IPv6
+            continue
+        for fields in map(str.split, lines):  # proc(5): local_address, st, uid
+            listens = fields[3] == _LISTEN and int(fields[1].rpartition(":")[2], 16) == port
+            if listens and int(fields[7]) != os.geteuid():
+                msg = f"user {fields[7]} listens on port {port}: a link would log that user in"
+                raise HostError(msg, hint="find out who it is ('ss -ltnp'), or set PRATIQUE_CONSOLE=127.0.0.1:PORT")
 
 
 def login_link(store: Store, url: str, role: str) -> str:

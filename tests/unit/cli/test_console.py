@@ -1,4 +1,6 @@
+import os
 import re
+import socket
 import time
 from pathlib import Path
 
@@ -76,3 +78,26 @@ def test_an_address_that_is_none_is_told(
     for command in ("login", "serve"):
         assert run(["console", command]) == 1
         assert "hint:" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("root")  # to take the part of another user
+@pytest.mark.parametrize("listening", [("127.0.0.1", socket.AF_INET), ("::", socket.AF_INET6)])
+def test_no_link_is_made_for_a_port_that_another_user_has_taken(
+    host: Path,
+    listening: tuple[str, socket.AddressFamily],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    del host
+    address, family = listening
+    os.seteuid(65534)
+    try:
+        taken = socket.create_server((address, 0), family=family)
+    finally:
+        os.seteuid(0)
+    with taken:
+        monkeypatch.setenv("PRATIQUE_CONSOLE", f"127.0.0.1:{taken.getsockname()[1]}")
+        assert run(["console", "login"]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "user 65534 listens on port" in told.err
