@@ -3,12 +3,12 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pratique import sandbox
 from pratique.detections import image_behaved
-from pratique.errors import PratiqueError
+from pratique.errors import PratiqueError, SandboxError
 from pratique.model import Detonation, ImageId, ImageIdentity
 from pratique.pipelines.account import Account
 from pratique.pipelines.detonate import Options, detonate_engine_image, keep
@@ -86,8 +86,15 @@ class Behaviours:
 
 
 @contextmanager
-def sandbox_worker() -> Iterator[Workers]:
-    """Hold the process in which images are detonated; a run under way is given up at the end."""
+def sandbox_worker(work: Path) -> Iterator[Workers]:
+    """Hold the process in which images are detonated; a run under way is given up at the end.
+
+    What a run left that was killed with all its keepers is ended first: a miner in it would go on mining.
+
+    :param work: the sandbox's directory
+    """
+    with suppress(SandboxError, OSError):  # the next run tries again, and says so
+        sandbox.sweep(work)
     worker = Workers(1)
     try:
         yield worker

@@ -328,7 +328,12 @@ class _Parts(Struct, frozen=True):
 async def _assembled(settings: Settings, account: Account) -> AsyncIterator[_Agent]:
     """Open the store and the engine's client and join the parts."""
     token = secrets.token_hex(32)
-    with Store.open(settings.store, host=gethostname()) as store, scan_workers() as workers, sandbox_worker() as keeper:
+    sandbox_work = settings.state_dir / SANDBOX
+    with (
+        Store.open(settings.store, host=gethostname()) as store,
+        scan_workers() as workers,
+        sandbox_worker(sandbox_work) as keeper,
+    ):
         async with (
             telling(settings.telling, store, account) as told,
             Recorder.opened(store, told.account, told.count) as recorder,
@@ -353,7 +358,7 @@ async def _assembled(settings: Settings, account: Account) -> AsyncIterator[_Age
                 learn_code=loading.learn,
                 learn_programs=lambda found: recorder.call(lambda store: store.put_programs(found)),
             )
-            run = partial(told.counted, partial(detonate, engine, settings.state_dir / SANDBOX, keeper))
+            run = partial(told.counted, partial(detonate, engine, sandbox_work, keeper))
             behaviours = Behaviours(run, store, recorder, lambda: enforcement.document, account)
             admissions = Admissions(
                 scan,

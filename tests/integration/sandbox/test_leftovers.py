@@ -15,7 +15,7 @@ import pytest
 
 from pratique.errors import ImageError, SandboxError
 from pratique.image import open_image
-from pratique.sandbox import Options, run
+from pratique.sandbox import Options, run, sweep
 from tests.integration.sandbox.played import WORK, image, play, remains
 
 FOR_EVER: Final = "while :; do sleep 0.2; done"
@@ -146,7 +146,8 @@ def test_keeper_whose_caller_is_killed_ends_the_run(archive: Path) -> None:
     assert traces(caller.pid) == []
 
 
-def test_next_run_ends_what_is_left_when_all_were_killed(archive: Path) -> None:
+@pytest.mark.parametrize("begin", [lambda: play("true"), lambda: sweep(WORK)], ids=["run", "agent"])
+def test_what_is_left_when_all_were_killed_is_ended_by_the_next(archive: Path, begin: Callable[[], object]) -> None:
     caller = started(archive)
     keeper = keeper_of(caller.pid)
     os.kill(keeper, signal.SIGSTOP)
@@ -155,7 +156,7 @@ def test_next_run_ends_what_is_left_when_all_were_killed(archive: Path) -> None:
     os.kill(keeper, signal.SIGKILL)
     assert traces(caller.pid)
     assert members(caller.pid)
-    play("true")
+    begin()
     assert traces(caller.pid) == []
     assert members(caller.pid) == []
 
