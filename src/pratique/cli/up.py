@@ -16,6 +16,7 @@ from pratique import config
 from pratique.cli.agent import run, settings_from
 from pratique.model import Action, Alert, Decision, Report, Severity, Verdict
 from pratique.pipelines.account import Status
+from pratique.text import printable
 
 _STYLE = {
     Severity.CRITICAL: "bold red",
@@ -112,8 +113,9 @@ class ScreenAccount:
             self._live.update(Text(counters, style="reverse"), refresh=True)
 
     def _line(self, mark: str, text: str, style: str) -> None:
+        shown = printable(text)  # names, paths and reasons are strangers', and the terminal is an administrator's
         with self._console.outlived():
-            self._console.print(Text(f"{time.strftime('%H:%M:%S')} {mark} {text}", style=style), soft_wrap=True)
+            self._console.print(Text(f"{time.strftime('%H:%M:%S')} {mark} {shown}", style=style), soft_wrap=True)
 
 
 @click.command()

@@ -7,6 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
+
+from pratique.cli.up import ScreenAccount
+from pratique.model import Verdict
+from tests.unit.store import values
 
 PROGRAM = """
 import os
@@ -64,3 +69,15 @@ def test_journal_is_one_object_a_line_as_the_documents_say() -> None:
         for key in set(line) - {"kind", "event", "level", "timestamp"}:
             assert f"`{key}`" in row or key.startswith("evidence_"), (kind, key)
     assert lines["alert"]["evidence_address"] == "1.2.3.4"
+
+
+def test_what_strangers_wrote_does_nothing_to_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = "\x1b[2J\x1b]0;owned\x07\n12:00:00 \u00b7 protecting\u202e"
+    account = ScreenAccount()
+    account.say(hostile)
+    account.warn(hostile, hostile)
+    account.decided(replace(values.decision(), verdict=Verdict.DENY, subject=hostile, reason=hostile))
+    account.alerted(replace(values.alert(), title=hostile, image_name=hostile, evidence={"file": hostile}))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4
+    assert all(line.isprintable() for line in lines)
