@@ -28,6 +28,9 @@ _MAX_UNREAD: Final = 1_000
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _MADE_BY_RUNTIMES: Final = ("dev", "proc", "sys")
+_LOOK_EVERY: Final = 256
+_LEFT_OF_INODES: Final = 0.05
+"""The share of the file system's inodes that is left free, where it has a fixed number of them."""
 
 
 class ExtractOptions(Struct, frozen=True):
@@ -47,6 +50,7 @@ class _Extraction:
         self._options = options
         self._stop = stop
         self._left = options.max_bytes
+        self._placed = 0
         self._linkable: dict[tuple[int, int, int], str] = {}
         self._root = -1
         self.unread: list[Unread] = []
@@ -64,7 +68,9 @@ class _Extraction:
                     self._finish(directory, node)
                     os.close(directory)
                     open_directories.pop()
-                elif child.children is not None:
+                    continue
+                self._may_go_on(directory)
+                if child.children is not None:
                     os.mkdir(name, 0o700, dir_fd=directory)
                     opened = os.open(name, _DIRECTORY, dir_fd=directory)
                     open_directories.append((child, opened, iter(list(child.children.items()))))
@@ -74,10 +80,16 @@ class _Extraction:
             for _, directory, _ in open_directories:
                 os.close(directory)
 
-    def _place(self, name: str, node: Node, directory: int) -> None:
+    def _may_go_on(self, directory: int) -> None:
+        """See whether there may be one more entry: those without data take room as well, in hundreds of thousands."""
         if self._stop():
             msg = "the extraction was called off"
             raise ImageError(msg)
+        if self._placed % _LOOK_EVERY == 0:
+            self._check_room(directory, 0)
+        self._placed += 1
+
+    def _place(self, name: str, node: Node, directory: int) -> None:
         if node.kind is Kind.SYMLINK:
             os.symlink(node.target, name, dir_fd=directory)
             os.chown(name, *self._owner(node), dir_fd=directory, follow_symlinks=False)
@@ -122,6 +134,9 @@ class _Extraction:
         room = os.fstatvfs(file)
         if room.f_bavail * room.f_frsize < self._options.min_free_bytes + count:
             msg = f"there is no room for the image's files, with {self._options.min_free_bytes} bytes to be left free"
+            raise ImageError(msg, hint=ROOM_HINT)
+        if room.f_favail < room.f_files * _LEFT_OF_INODES:
+            msg = f"there are too few inodes for the image's files, with {_LEFT_OF_INODES:.0%} to be left free"
             raise ImageError(msg, hint=ROOM_HINT)
 
     def _finish(self, directory: int, node: Node) -> None:

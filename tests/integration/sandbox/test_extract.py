@@ -3,6 +3,7 @@
 import io
 import os
 import stat
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -119,11 +120,26 @@ def test_image_over_a_bound_or_without_room_is_an_error(tmp_path: Path) -> None:
         laid_out(tmp_path / "tree", base, options=ExtractOptions(min_free_bytes=1 << 60))
 
 
-def test_it_ends_when_it_is_called_off(tmp_path: Path) -> None:
+@pytest.mark.parametrize("entry", [member("a", b"x"), member("a", type=tarfile.DIRTYPE)])
+def test_it_ends_when_it_is_called_off(tmp_path: Path, entry: tuple[tarfile.TarInfo, bytes]) -> None:
     archive = tmp_path / "image.tar"
-    archive.write_bytes(Image("x:1", (layer(member("a", b"x")),)).archive)
+    archive.write_bytes(Image("x:1", (layer(entry),)).archive)
     with open_image(archive) as image, pytest.raises(ImageError, match="called off"):
         extract(image, tmp_path / "tree", stop=lambda: True)
+
+
+def test_entries_without_data_leave_inodes_to_the_host(tmp_path: Path, root: None) -> None:
+    del root
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m,nr_inodes=4000", "none", disk], check=True)
+    try:
+        folders = layer(*(member(f"d/{n}", type=tarfile.DIRTYPE) for n in range(5000)))
+        with pytest.raises(ImageError, match="too few inodes"):
+            laid_out(disk, folders, options=ExtractOptions(min_free_bytes=1))
+        assert os.statvfs(disk).f_favail > 100
+    finally:
+        subprocess.run(["umount", disk], check=True)
 
 
 def test_what_is_there_is_not_touched(tmp_path: Path) -> None:
