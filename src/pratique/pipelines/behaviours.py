@@ -39,6 +39,8 @@ class Behaviours:
         self._document = document
         self._account = account
         self._running: dict[ImageId, asyncio.Task[Detonation]] = {}
+        self._turn = asyncio.Lock()
+        """Whoever waits for the sandbox has not had the engine export his image yet: a hundred would fill the disk."""
 
     async def detonation(self, image: ImageIdentity) -> Detonation:
         """Return an image's detonation, detonating the image when there is none.
@@ -67,7 +69,8 @@ class Behaviours:
         await asyncio.gather(*running, return_exceptions=True)
 
     async def _detonated(self, image_id: ImageId) -> Detonation:
-        detonation = await self._detonate(image_id, self._document().admission.detonate_for_s)
+        async with self._turn:
+            detonation = await self._detonate(image_id, self._document().admission.detonate_for_s)
         self._recorder.call(lambda store: keep(store, detonation))
         self._account.say(f"detonated {detonation.image.name}: {detonation.verdict}: {detonation.reason}")
         for alert in image_behaved(detonation, time.time()):

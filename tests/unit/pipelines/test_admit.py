@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from pratique.advisories import Source, build
 from pratique.errors import ImageError, SandboxError
@@ -198,6 +199,28 @@ def test_fifty_questions_at_once_about_behaviour_make_one_detonation_and_the_nex
 
     asyncio.run(Book(tmp_path / "s.db", scan, detonate).run(work))
     assert runs == [(IMAGE.id, 20.0)]
+
+
+def test_a_hundred_images_at_once_are_detonated_one_after_the_other(tmp_path: Path) -> None:
+    images = [ImageIdentity(id=ImageId(f"sha256:{n:064x}")) for n in range(100)]
+    at_work: set[ImageId] = set()
+
+    async def scan(image: ImageId) -> Report:
+        raise AssertionError(image)
+
+    async def detonate(image: ImageId, for_s: float) -> Detonation:
+        del for_s
+        at_work.add(image)
+        await asyncio.sleep(0)
+        assert at_work == {image}
+        at_work.remove(image)
+        return structs.replace(detonation(Behaviour.CLEAN), image=ImageIdentity(id=image))
+
+    async def work(book: Admissions) -> None:
+        found = await asyncio.gather(*(book.detonation(image) for image in images))
+        assert [one.image.id for one in found] == [image.id for image in images]
+
+    asyncio.run(Book(tmp_path / "s.db", scan, detonate).run(work))
 
 
 def test_bad_detonation_condemns_its_image_and_raises_an_alert(tmp_path: Path) -> None:
