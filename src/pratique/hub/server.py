@@ -19,8 +19,8 @@ from pratique.hub.gate import Names
 from pratique.pipelines.console import Address
 
 _BACKLOG: Final = 256
-_BACKPRESSURE: Final = 256
-"""Requests that are handed to the application at the same time; more wait in their connections."""
+_BACKPRESSURE: Final = 512
+"""Connections at the same time; more wait until one ends. Who is not logged in holds one for seconds at most."""
 _NICENESS: Final = 5
 """Beside an agent: whatever browsers ask for, guard and sensor come first."""
 _HEAD_MS: Final = 5000
