@@ -34,6 +34,7 @@ from pratique.store.tables import (
 )
 
 _SHORT_ID: Final = 12
+_MANY: Final = 2000
 _INTERNET: Final = "internet"
 
 
@@ -150,7 +151,11 @@ class View:
         query = select(
             counted.image, counted.service, counted.present, counted.running, counted.exposed, counted.first_seen
         )
-        query = query.where(among(self._connection, counted.image, images), counted.present > 0)
+        query = query.where(counted.present > 0)
+        if len(images) > _MANY:  # then reading all is less work than looking each one up
+            rows = self._connection.execute(query).all()
+            return Hit(images, [tuple(row) for row in rows if row[0] in images])
+        query = query.where(among(self._connection, counted.image, images))
         return Hit(images, [tuple(row) for row in self._connection.execute(query).all()])
 
     # Where they are
@@ -244,7 +249,8 @@ class View:
 
     def exposed(self) -> set[int]:
         """Return the services that other machines can reach, or that the internet was seen to reach."""
-        published = select(PLACEMENTS.c.service).where(PLACEMENTS.c.exposed > 0).distinct()
+        # both columns, since an index has them; DISTINCT would have SQLite read all placements in another one's order
+        published = select(PLACEMENTS.c.service, PLACEMENTS.c.exposed).where(PLACEMENTS.c.exposed > 0)
         seen = select(SERVICE_EDGES.c.target).join(SERVICES, SERVICES.c.number == SERVICE_EDGES.c.source)
         seen = seen.where(SERVICES.c.kind == _INTERNET, SERVICE_EDGES.c.verdict != FlowVerdict.DENIED.value).distinct()
         return {*self._connection.execute(published).scalars(), *self._connection.execute(seen).scalars()}
@@ -261,8 +267,10 @@ class View:
         """
         never = (KNOWN_IMAGES.c.files_at if files else KNOWN_IMAGES.c.scanned_at).is_(None)
         images = self._connection.execute(select(func.count()).where(never)).scalar_one()
+        if not images:
+            return 0, 0
         query = select(func.coalesce(func.sum(PLACEMENTS.c.present), 0))
-        query = query.join_from(KNOWN_IMAGES, PLACEMENTS, PLACEMENTS.c.image == KNOWN_IMAGES.c.number).where(never)
+        query = query.where(PLACEMENTS.c.image.in_(select(KNOWN_IMAGES.c.number).where(never)))
         return int(images), int(self._connection.execute(query).scalar_one())
 
     def _flaws(self, condition: Any) -> list[KnownFlaw]:
