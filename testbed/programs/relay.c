@@ -170,10 +170,15 @@ int main(int count, char **word)
 		perror("relay");
 		return 1;
 	}
-	while (!ending) {
+	for (;;) {
 		while (waitpid(-1, NULL, WNOHANG) > 0)
 			;
-		if (!waits(listener, POLLIN, 200) || (fd = accept(listener, NULL, NULL)) < 0)
+		if (!waits(listener, POLLIN, ending ? 0 : 200)) {
+			if (ending)
+				break; // who was let in before is answered too
+			continue;
+		}
+		if ((fd = accept(listener, NULL, NULL)) < 0)
 			continue;
 		if (!fork()) {
 			serve(fd, atoi(word[1]), word + 2);
