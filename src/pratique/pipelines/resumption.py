@@ -8,7 +8,6 @@ from typing import Final
 from msgspec import Struct
 
 from pratique.errors import ReplaceError
-from pratique.inventory import service_of
 from pratique.model import Direction, Flow, FlowVerdict, Protocol, Step
 from pratique.store import Store
 
@@ -122,8 +121,7 @@ class Resumption:
         return Peer(flow.direction, flow.protocol, flow.port, who)
 
     def _flows(self, images: Iterable[str], since: float) -> list[Flow]:
-        for record in self._store.containers(gone=True):
-            if record.gone_at is None or record.gone_at > self._began - RECENT_S:
-                for address in record.container.addresses:
-                    self._homes.setdefault(address, set()).add(service_of(record.container).name)
+        # a container that stopped has no address any more, and what it had may be another's: the store knows since when
+        for address, services in self._store.graph.homes(self._began - RECENT_S).items():
+            self._homes.setdefault(address, set()).update(services)
         return [record.flow for record in self._store.flows(since=since, images=set(images))]

@@ -6,13 +6,13 @@
 from collections.abc import Collection, Iterable
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, func, or_, select
 
 from pratique.inventory import Dependencies, Service, ServiceEdge, ServiceKind, ServiceMap, ServiceNode
 from pratique.model import FlowVerdict, Protocol
 from pratique.store.database import Database
 from pratique.store.places import put_host_addresses
-from pratique.store.tables import PLACEMENTS, SERVICE_EDGES, SERVICES
+from pratique.store.tables import ADDRESSES, PLACEMENTS, SERVICE_EDGES, SERVICES
 
 MAX_NODES: Final = 300
 """More nobody can look at."""
@@ -63,6 +63,17 @@ class Graph:
         groups = needs.order([numbers[service] for service in services if service in numbers])
         strangers = sorted(set(services) - numbers.keys())
         return [[known[number] for number in group] for group in groups] + [[one] for one in strangers]
+
+    def homes(self, since: float) -> dict[str, set[str]]:
+        """Return the names of the services that had an address at this time or later, by address."""
+        query = select(ADDRESSES.c.address, SERVICES.c.name)
+        query = query.join_from(ADDRESSES, SERVICES, ADDRESSES.c.service == SERVICES.c.number)
+        query = query.where(ADDRESSES.c.container != "", or_(ADDRESSES.c.until.is_(None), ADDRESSES.c.until >= since))
+        found: dict[str, set[str]] = {}
+        with self._database.read() as connection:
+            for address, name in connection.execute(query):
+                found.setdefault(address, set()).add(name)
+        return found
 
     def put_host_addresses(self, addresses: Iterable[str], at: float) -> None:
         """Record addresses of the host itself: what is published there leads to a container."""
