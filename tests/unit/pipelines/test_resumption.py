@@ -76,6 +76,20 @@ def test_another_replica_of_the_same_service_will_do(store: Store) -> None:
     assert wait(resumption) == 1
 
 
+def test_an_address_that_is_anothers_by_now_was_still_the_peers(store: Store) -> None:
+    store.add_flows([flow(OLD)])
+    for identity, image, name, addresses in (
+        (DB, DB_IMAGE, "db:1", ()),  # stopped, and so without an address
+        ("e" * 64, OLD_IMAGE, "web:1", ("10.0.0.2",)),
+    ):
+        container = Container(identity, name, image, name, running=bool(addresses), addresses=addresses)
+        store.put_container(container, "", admitted=True, at=BEGAN - 5)
+    store.container_gone(DB, BEGAN - 4)
+    resumption = Resumption(store, [STEP], [STEP], BEGAN)
+    store.add_flows([flow(NEW, "10.0.0.3", at=BEGAN + 1)])
+    assert wait(resumption) == 1
+
+
 def test_what_comes_in_counts_by_the_port_that_was_listened_on(store: Store) -> None:
     coming: dict[str, Any] = {"direction": Direction.INGRESS}
     store.add_flows([flow(OLD, "10.0.0.9", 80, **coming), flow(OLD, "10.0.0.9", 9999, **coming)])
