@@ -31,6 +31,8 @@ _MADE_BY_RUNTIMES: Final = ("dev", "proc", "sys")
 _LOOK_EVERY: Final = 256
 _LEFT_OF_INODES: Final = 0.05
 """The share of the file system's inodes that is left free, where it has a fixed number of them."""
+_PATH_MAX: Final = 4096
+"""``PATH_MAX`` of ``linux/limits.h``, with the zero at the end."""
 
 
 class ExtractOptions(Struct, frozen=True):
@@ -90,7 +92,9 @@ class _Extraction:
         self._placed += 1
 
     def _place(self, name: str, node: Node, directory: int) -> None:
-        if node.kind is Kind.SYMLINK:
+        if node.kind is Kind.SYMLINK and not _may_be_target(node.target):
+            self._complain(node, "is a symbolic link that no file system can hold")
+        elif node.kind is Kind.SYMLINK:
             os.symlink(node.target, name, dir_fd=directory)
             os.chown(name, *self._owner(node), dir_fd=directory, follow_symlinks=False)
         elif node.kind is Kind.FILE:
@@ -150,6 +154,11 @@ class _Extraction:
     def _complain(self, node: Node, reason: str) -> None:
         if len(self.unread) < _MAX_UNREAD:
             self.unread.append(Unread(path=printable(node.path[:500]), reason=reason))
+
+
+def _may_be_target(target: str) -> bool:
+    """Tell whether a symbolic link may hold a text: symlink(2)."""
+    return 0 < len(os.fsencode(target)) < _PATH_MAX and "\0" not in target
 
 
 def extract(

@@ -148,6 +148,13 @@ def test_what_is_there_is_not_touched(tmp_path: Path) -> None:
         laid_out(tmp_path, layer(member("a", b"x")))
 
 
+@pytest.mark.parametrize("target", ["", "x" * 5000])
+def test_a_link_that_cannot_be_is_told(tmp_path: Path, target: str) -> None:
+    tree, unread = laid_out(tmp_path, layer(member("a", type=tarfile.SYMTYPE, linkname=target), member("b", b"x")))
+    assert [path.name for path in tree.iterdir()] == ["b"]
+    assert [one.path for one in unread] == ["a"]
+
+
 NAMES = st.lists(st.sampled_from(["a", "b", "..", ".", "", "c"]), min_size=1, max_size=4).map("/".join)
 KINDS = st.sampled_from([tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
 TARGETS = NAMES | st.sampled_from(["/", "../../../..", "/etc/passwd", "a/../../../etc"])
