@@ -321,7 +321,10 @@ class _Parts(Struct, frozen=True):
     families: FamilyWatch
     detector: Detector
     loading: Loading
-    recorded_flows: Callable[[float], Sequence[Flow]]
+
+    def recorded_flows(self, since: float) -> Sequence[Flow]:
+        """Return the flows that are stored."""
+        return [record.flow for record in self.store.flows(since=since)]
 
 
 @asynccontextmanager
@@ -342,11 +345,7 @@ async def _assembled(settings: Settings, account: Account) -> AsyncIterator[_Age
             account = told.account
             enforcement = Enforcement(settings.policy_path, recorder, account)
             subjects = Subjects(engine, lambda: enforcement.document)
-            for record in store.containers():
-                enforcement.bind(record.container.id, record.container.image)
-                if record.admitted:
-                    subjects.admit(record.container.id)
-            enforcement.isolate(frozenset(quarantine.container for quarantine in store.quarantines.all()))
+            _recall(store, enforcement, subjects)
             kinship = Kinship(store, recorder, lambda: enforcement.document, enforcement.inherit)
             loading = Loading(store, recorder)
             scan = partial(
@@ -372,23 +371,17 @@ async def _assembled(settings: Settings, account: Account) -> AsyncIterator[_Age
             )
             follower = Follower(engine, subjects, enforcement, admissions, recorder, account)
             families = FamilyWatch(kinship, admissions, lambda: follower.images, store, recorder, account)
-
-            def recorded_flows(since: float) -> Sequence[Flow]:
-                return [record.flow for record in store.flows(since=since)]
-
+            parts = _Parts(store, recorder, enforcement, subjects, admissions, follower, families, Detector(), loading)
             try:
-                parts = _Parts(
-                    store,
-                    recorder,
-                    enforcement,
-                    subjects,
-                    admissions,
-                    follower,
-                    families,
-                    Detector(),
-                    loading,
-                    recorded_flows,
-                )
                 yield _Agent(settings, account, engine, token, parts)
             finally:
                 await admissions.stop()
+
+
+def _recall(store: Store, enforcement: Enforcement, subjects: Subjects) -> None:
+    """Take over what an earlier agent knew: containers, who was admitted, and who is in quarantine."""
+    for record in store.containers():
+        enforcement.bind(record.container.id, record.container.image)
+        if record.admitted:
+            subjects.admit(record.container.id)
+    enforcement.isolate(frozenset(quarantine.container for quarantine in store.quarantines.all()))

@@ -5,6 +5,7 @@ import contextlib
 import socket
 import struct
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final, Self
@@ -41,7 +42,7 @@ def transparent(family: int, kind: int) -> socket.socket:
     return made
 
 
-class _Listener:
+class _Listener(ABC):
     """A socket that the event loop reads, a few messages at a time."""
 
     def __init__(self, made: socket.socket) -> None:
@@ -66,8 +67,9 @@ class _Listener:
                 return
             self._take(data, ancillary, source)
 
+    @abstractmethod
     def _take(self, data: bytes, ancillary: list[tuple[int, int, bytes]], source: Any) -> None:
-        raise NotImplementedError
+        """Tell of a message, and answer it."""
 
 
 class Datagrams(_Listener):
