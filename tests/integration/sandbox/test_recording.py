@@ -91,16 +91,18 @@ def test_sensor_tells_the_flows_too(busy: Recording) -> None:
 
 
 def test_bait_is_told_when_it_is_opened_not_when_it_is_listed(busy: Recording) -> None:
-    assert [(event.bait, event.path) for event in bites(busy)] == [
+    # two instruments, each with a time of its own: on a busy machine the later bite may be told first
+    assert sorted((event.bait, event.path) for event in bites(busy)) == [
         ("cloud-key", "/root/.aws/credentials"),
         ("engine-socket", "/var/run/docker.sock"),
     ]
-    assert bites(busy)[1].command == "engine"
+    assert {event.command for event in bites(busy) if event.bait == "engine-socket"} == {"engine"}
     assert {event.pid for event in bites(busy)} <= {event.pid for event in executions(busy)}
 
 
 def test_false_engine_answers_and_tells_what_it_was_asked(busy: Recording) -> None:
-    assert bites(busy)[1].request == "GET /v1.40/containers/json HTTP/1.0"
+    requests = [event.request for event in bites(busy) if event.bait == "engine-socket"]
+    assert requests == ["GET /v1.40/containers/json HTTP/1.0"]
     assert b'"Names":["/web"]' in busy.output
 
 
